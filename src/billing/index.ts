@@ -1,0 +1,2 @@
+export { Price, Prices, unitPricesFor, UsageMeter, usageMeters, type UnitPrices } from './prices.ts'
+export { rate, type Quantities } from './rate.ts'

@@ -1,0 +1,41 @@
+import type pg from 'pg'
+import { sql } from 'kysely'
+import type { Database, Tx } from './database.ts'
+import { asFailure } from './constraint.ts'
+
+/** Why the gateway looks over more than one tenant. A new reason is written here, where it is seen. */
+export type SystemPurpose =
+  | 'read-directory'
+  | 'apply-declarations'
+  | 'administer'
+  | 'lend-budget'
+  | 'commit-usage'
+  | 'sweep-instances'
+  | 'maintain'
+
+/** Runs `work` in one transaction over all tenants. Never with a caller's input as its scope. */
+export async function systemTransaction<T>(
+  database: Database,
+  _purpose: SystemPurpose,
+  work: (tx: Tx) => Promise<T>,
+): Promise<T> {
+  return asFailure(() =>
+    database.systemKysely.transaction().execute(async (transaction) => {
+      // On a connection of the system pool it is on already; a pooler in between may have lost it.
+      await sql`select set_config('app.system', 'on', true)`.execute(transaction)
+      return work(transaction as Tx)
+    }),
+  )
+}
+
+/**
+ * A system transaction of exactly one statement: one round trip, planned once per connection. For the two statements
+ * that calls wait for, the lending of budgets and the group commit.
+ */
+export async function systemStatement<Row extends pg.QueryResultRow>(
+  database: Database,
+  _purpose: SystemPurpose,
+  statement: { name: string; text: string; values: unknown[] },
+): Promise<readonly Row[]> {
+  return asFailure(async () => (await database.systemPool.query<Row>(statement)).rows)
+}

@@ -1,0 +1,8 @@
+export { assert, assertNever, Bug } from './assert.ts'
+export { Failure } from './failure.ts'
+export { isUuid, requestName, uuidV7, type Uuid } from './ids.ts'
+export { instant, instantOf, isoOf, plusDays, plusMs, type Instant } from './instant.ts'
+export { formatAmount, parseAmount, picos, zeroPicos, type Picos } from './money.ts'
+export type { Clock, Defer, Hmac, Log, LogFacts, Random } from './ports.ts'
+export type { Proven } from './proven.ts'
+export { err, ok, type Result } from './result.ts'

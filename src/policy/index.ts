@@ -1,0 +1,1 @@
+export { Stage, stageReaches, stages } from './stage.ts'
