@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import semver from 'semver'
 import { parseAmount } from '../kernel/index.ts'
-import { Audience, Purpose } from './words.ts'
+import { Audience, Purpose } from '../identity/index.ts'
 
 /** What a license revision grants, as declared in license.yaml and kept in license_revision.terms. */
 const Slug = z.string().regex(/^[a-z0-9]([a-z0-9.-]{0,62}[a-z0-9])?$/, 'lower-case letters, digits, hyphens and dots')

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Audience, TenantKind } from '../licensing/index.ts'
+import type { Audience, TenantKind } from '../identity/index.ts'
 
 /** How far a version has come. Promotion goes one step to the right; a recall may come at any of them. */
 export const stages = ['sealed', 'expert', 'owner', 'licensed', 'patient', 'consumer'] as const

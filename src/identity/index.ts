@@ -1,0 +1,24 @@
+export { mintApiKey, parseApiKey, type ApiKey } from './api-key.ts'
+export {
+  authenticate,
+  secretHmac,
+  type ApplicationFacts,
+  type FacilityFacts,
+  type IdentityNeeds,
+  type IdentityRefusal,
+  type KeyFacts,
+  type Principal,
+  type TenantFacts,
+} from './authenticate.ts'
+export {
+  createKey,
+  keyDaysDefault,
+  keyDaysMax,
+  revokeKey,
+  rotateKey,
+  type CreatedKey,
+  type KeyMaking,
+} from './manage-keys.ts'
+export { isScope, scopes, type Scope } from './scope.ts'
+export { listKeys, loadIdentities, type KeyRefusal, type KeySummary, type TenantIdentity } from './store.ts'
+export { Audience, audiences, Purpose, purposes, TenantKind, tenantKinds } from './words.ts'

@@ -1,0 +1,195 @@
+import semver from 'semver'
+import { err, ok, type Instant, type Proven, type Result } from '../kernel/index.ts'
+import type { Audience, FacilityFacts, Principal, Purpose, Scope } from '../identity/index.ts'
+import type { Entitlement, Licensed, LicenseRevision } from '../licensing/index.ts'
+import { stageReaches, type Stage } from './stage.ts'
+
+/** What the decision needs to know of a model. The catalog of deployments is routing's; this is what it is asked for. */
+export interface ModelFacts {
+  readonly model: string
+  readonly protocol: 'openai' | 'open-inference'
+  readonly versions: ReadonlyMap<string, VersionFacts>
+}
+
+export interface VersionFacts {
+  readonly version: string
+  readonly stage: Stage
+  readonly contextTokens: number
+  readonly outputTokens: number
+  readonly recalledAt: Instant | undefined
+  /** Regions in which the version is served. */
+  readonly regions: ReadonlySet<string>
+}
+
+/** What a call asks for, before anything is granted. */
+export interface Asked {
+  /** `model` or `model@version`. */
+  readonly model: string
+  readonly operation: Scope
+  /** From the caller's headers; each only narrows what the application has. */
+  readonly facility: string | undefined
+  readonly purpose: string | undefined
+}
+
+/** A decision that said yes, and everything that it fixed. */
+export type Permit = Proven<
+  'Permit',
+  {
+    readonly licensed: Licensed
+    readonly operation: Scope
+    readonly model: ModelFacts
+    readonly version: VersionFacts
+    readonly facility: FacilityFacts
+    readonly purpose: Purpose
+    readonly audience: Audience
+    readonly residency: readonly string[]
+  }
+>
+
+export type PolicyRefusal =
+  | { reason: 'model_not_found'; model: string }
+  | { reason: 'model_not_licensed'; model: string }
+  | { reason: 'version_not_licensed'; model: string; version: string; because: 'range' | 'stage' }
+  | { reason: 'version_recalled'; model: string; version: string; recalledAt: Instant }
+  | { reason: 'audience_not_licensed'; audience: Audience; model: string }
+  | { reason: 'purpose_not_licensed'; purpose: string; allowed: readonly string[] }
+  | { reason: 'facility_not_covered'; facility: string; covered: readonly string[] }
+  | { reason: 'scope_not_granted'; scope: Scope }
+  | { reason: 'operation_not_supported'; model: string; operation: Scope }
+  | { reason: 'residency_excludes_all'; model: string; version: string; residency: readonly string[] }
+
+export interface PolicyNeeds {
+  findModel(model: string): ModelFacts | undefined
+}
+
+/**
+ * May this call be made? Every reason against it is found, in a documented order: what is asked for (model, version,
+ * recall), who asks (audience, purpose, facility, scope), and where it would run (residency). Cedar will stand between
+ * the last of these and the permit.
+ */
+export function decide(needs: PolicyNeeds, licensed: Licensed, asked: Asked): Result<Permit, readonly PolicyRefusal[]> {
+  const judged = judge(needs, licensed.principal, licensed.revision, asked)
+  if (judged.objections.length > 0 || judged.fixed === undefined) return err(judged.objections)
+  return ok({ licensed, operation: asked.operation, residency: licensed.revision.terms.residency, ...judged.fixed } as Permit)
+}
+
+/** The same reasons for a license that is not in force, so that a refusal tells all that is wrong at once. */
+export const objectionsUnder = (
+  needs: PolicyNeeds,
+  principal: Principal,
+  revision: LicenseRevision,
+  asked: Asked,
+): readonly PolicyRefusal[] => judge(needs, principal, revision, asked).objections
+
+type Fixed = Pick<Permit, 'model' | 'version' | 'facility' | 'purpose' | 'audience'>
+interface Judged {
+  readonly objections: readonly PolicyRefusal[]
+  readonly fixed: Fixed | undefined
+}
+
+function judge(needs: PolicyNeeds, principal: Principal, revision: LicenseRevision, asked: Asked): Judged {
+  const [name = '', versionAsked] = splitModel(asked.model)
+  const model = needs.findModel(name)
+  if (model === undefined) return onlyObjection({ reason: 'model_not_found', model: asked.model })
+  const candidates = revision.terms.entitlements.filter((entitlement) => entitlement.model === name)
+  const judged = candidates.map((entitlement) => judgeUnder(entitlement, model, principal, revision, asked, versionAsked))
+  // Of several entitlements to one model the one that grants; if none does, the one that comes nearest explains.
+  const best = judged.reduce<Judged | undefined>(
+    (nearest, next) => (nearest === undefined || next.objections.length < nearest.objections.length ? next : nearest),
+    undefined,
+  )
+  return best ?? onlyObjection({ reason: 'model_not_licensed', model: name })
+}
+
+function judgeUnder(
+  entitlement: Entitlement,
+  model: ModelFacts,
+  principal: Principal,
+  revision: LicenseRevision,
+  asked: Asked,
+  versionAsked: string | undefined,
+): Judged {
+  const { application, tenant } = principal
+  const objections: PolicyRefusal[] = []
+  const wanted = versionAsked ?? entitlement.pin
+  const version = model.versions.get(wanted)
+  if (version === undefined) return onlyObjection({ reason: 'model_not_found', model: asked.model })
+
+  if (!semver.satisfies(wanted, entitlement.versions))
+    objections.push({ reason: 'version_not_licensed', model: model.model, version: wanted, because: 'range' })
+  if (version.recalledAt !== undefined)
+    objections.push({ reason: 'version_recalled', model: model.model, version: wanted, recalledAt: version.recalledAt })
+  if (!entitlement.audiences.includes(application.audience))
+    objections.push({ reason: 'audience_not_licensed', audience: application.audience, model: model.model })
+  if (!stageReaches(version.stage, application.audience, tenant.kind))
+    objections.push({ reason: 'version_not_licensed', model: model.model, version: wanted, because: 'stage' })
+
+  // Without a header, the first purpose of the application that this entitlement has as well.
+  const purposesOpen = application.purposes.filter((purpose) => entitlement.purposes.includes(purpose))
+  const purpose = asked.purpose === undefined ? purposesOpen[0] : purposesOpen.find((open) => open === asked.purpose)
+  if (purpose === undefined)
+    objections.push({
+      reason: 'purpose_not_licensed',
+      purpose: asked.purpose ?? application.purposes[0] ?? '',
+      allowed: purposesOpen,
+    })
+
+  const covered = application.facilities.filter((site) => entitlement.facilities?.includes(site.facility) ?? true)
+  const facility = asked.facility === undefined ? covered[0] : covered.find((site) => site.facility === asked.facility)
+  if (facility === undefined)
+    objections.push({
+      reason: 'facility_not_covered',
+      facility: asked.facility ?? application.facilities[0]?.facility ?? '',
+      covered: covered.map((site) => site.facility),
+    })
+
+  if (!principal.scopes.includes(asked.operation)) objections.push({ reason: 'scope_not_granted', scope: asked.operation })
+  if ((model.protocol === 'open-inference') !== (asked.operation === 'infer'))
+    objections.push({ reason: 'operation_not_supported', model: model.model, operation: asked.operation })
+  const { residency } = revision.terms
+  if (!residency.some((region) => version.regions.has(region)))
+    objections.push({ reason: 'residency_excludes_all', model: model.model, version: wanted, residency })
+
+  if (objections.length > 0 || purpose === undefined || facility === undefined) return { objections, fixed: undefined }
+  return { objections, fixed: { model, version, facility, purpose, audience: application.audience } }
+}
+
+const onlyObjection = (refusal: PolicyRefusal): Judged => ({ objections: [refusal], fixed: undefined })
+
+function splitModel(text: string): [string, string | undefined] {
+  const at = text.lastIndexOf('@')
+  return at <= 0 ? [text, undefined] : [text.slice(0, at), text.slice(at + 1)]
+}
+
+/** A model that a principal may use now, for the list of models. */
+export interface UsableModel {
+  readonly model: string
+  readonly version: VersionFacts
+  readonly pinned: boolean
+  readonly protocol: ModelFacts['protocol']
+}
+
+/** The versions that this caller could use now: the same judgement as a call's, for every version of its entitlements. */
+export function usableModels(needs: PolicyNeeds, licensed: Licensed): readonly UsableModel[] {
+  const found = new Map<string, UsableModel>()
+  for (const entitlement of licensed.revision.terms.entitlements) {
+    const model = needs.findModel(entitlement.model)
+    for (const version of model?.versions.values() ?? []) {
+      if (model === undefined) continue
+      const name = `${model.model}@${version.version}`
+      const operations: readonly Scope[] = model.protocol === 'open-inference' ? ['infer'] : ['chat', 'embeddings']
+      const usable = operations.some(
+        (operation) =>
+          decide(needs, licensed, { model: name, operation, facility: undefined, purpose: undefined }).ok,
+      )
+      if (usable && found.get(name)?.pinned !== true)
+        found.set(name, {
+          model: model.model,
+          version,
+          pinned: version.version === entitlement.pin,
+          protocol: model.protocol,
+        })
+    }
+  }
+  return [...found.values()]
+}
