@@ -31,20 +31,19 @@ export interface Asked {
   readonly purpose: string | undefined
 }
 
+interface PermitFacts {
+  readonly licensed: Licensed
+  readonly operation: Scope
+  readonly model: ModelFacts
+  readonly version: VersionFacts
+  readonly facility: FacilityFacts
+  readonly purpose: Purpose
+  readonly audience: Audience
+  readonly residency: readonly string[]
+}
+
 /** A decision that said yes, and everything that it fixed. */
-export type Permit = Proven<
-  'Permit',
-  {
-    readonly licensed: Licensed
-    readonly operation: Scope
-    readonly model: ModelFacts
-    readonly version: VersionFacts
-    readonly facility: FacilityFacts
-    readonly purpose: Purpose
-    readonly audience: Audience
-    readonly residency: readonly string[]
-  }
->
+export type Permit = Proven<'Permit', PermitFacts>
 
 export type PolicyRefusal =
   | { reason: 'model_not_found'; model: string }
@@ -70,7 +69,9 @@ export interface PolicyNeeds {
 export function decide(needs: PolicyNeeds, licensed: Licensed, asked: Asked): Result<Permit, readonly PolicyRefusal[]> {
   const judged = judge(needs, licensed.principal, licensed.revision, asked)
   if (judged.objections.length > 0 || judged.fixed === undefined) return err(judged.objections)
-  return ok({ licensed, operation: asked.operation, residency: licensed.revision.terms.residency, ...judged.fixed } as Permit)
+  const { residency } = licensed.revision.terms
+  const facts: PermitFacts = { licensed, operation: asked.operation, residency, ...judged.fixed }
+  return ok(facts as Permit)
 }
 
 /** The same reasons for a license that is not in force, so that a refusal tells all that is wrong at once. */
@@ -81,7 +82,7 @@ export const objectionsUnder = (
   asked: Asked,
 ): readonly PolicyRefusal[] => judge(needs, principal, revision, asked).objections
 
-type Fixed = Pick<Permit, 'model' | 'version' | 'facility' | 'purpose' | 'audience'>
+type Fixed = Pick<PermitFacts, 'model' | 'version' | 'facility' | 'purpose' | 'audience'>
 interface Judged {
   readonly objections: readonly PolicyRefusal[]
   readonly fixed: Fixed | undefined
