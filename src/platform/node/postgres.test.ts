@@ -87,7 +87,7 @@ describe('what a killed parent leaves', () => {
     async () => {
       // Without `setpriv` the kernel tells the child nothing, as on macOS.
       const orphaned = join(scratch, 'orphaned')
-    chmodSync(scratch, 0o711)
+      chmodSync(scratch, 0o711)
       const parent = startElsewhere({ dataDir: orphaned, path: '/nonexistent' })
       await query(await parent.line(), 'create table kept as select 1 as one')
       await parent.kill()
