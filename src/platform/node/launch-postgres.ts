@@ -9,7 +9,7 @@ import { commandOf } from './postgres-user.ts'
 
 export interface PostgresServer {
   readonly port: number
-  /** Fast shutdown, then the immediate one, then the kernel's. Resolves when the server has ended. */
+  /** Ever harder, from the smart shutdown to the kernel's. Resolves when the server has ended. */
   readonly stop: () => Promise<void>
 }
 
@@ -17,7 +17,10 @@ export interface PostgresServer {
 const START_TIMEOUT_MS = 120_000
 const PORT_ATTEMPTS_MAX = 5
 const LOG_CHARS_MAX = 20_000
+// First the one that waits for connections to end: a pool says that it has ended before its sockets have, and a
+// connection that the server ends meanwhile is an error that nobody listens for any more.
 const SHUTDOWN: readonly (readonly [signal: NodeJS.Signals, timeoutMs: number])[] = [
+  ['SIGTERM', 1_000],
   ['SIGINT', 30_000],
   ['SIGQUIT', 5_000],
   ['SIGKILL', 5_000],

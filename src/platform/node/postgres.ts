@@ -14,7 +14,7 @@ export interface EmbeddedPostgres {
   /** Of the superuser, in the database `postgres`. */
   readonly url: string
   readonly port: number
-  /** Rolls back what is open, closes the connections, and resolves when the server has ended. */
+  /** Gives connections a second to end, closes those that stay, and resolves when the server has ended. */
   readonly stop: () => Promise<void>
 }
 
