@@ -54,7 +54,7 @@ const LibraryLinks = z.array(z.object({ source: z.string(), target: z.string() }
 /**
  * The package lists its library links, because npm's archives hold none; its install script, which we do not run,
  * would make them. Where the package is read-only (installed by root, run by another), they are made in `spare`, and
- * the answer is that folder.
+ * the answer is a search path: `spare`, and then the package's own folder for what a linked library needs in turn.
  */
 function linkLibraries(root: string, spare: string): string | undefined {
   const links = readLinks(root)
@@ -70,7 +70,7 @@ function linkLibraries(root: string, spare: string): string | undefined {
     rmSync(link, { force: true })
     ensureLink(join(root, source), link)
   }
-  return spare
+  return `${spare}:${join(root, 'native', 'lib')}`
 }
 
 function readLinks(root: string): z.infer<typeof LibraryLinks> {
