@@ -61,13 +61,12 @@ create index budget_lease_by_instance on budget_lease (instance_id);
 create table reservation (
   tenant_id uuid not null,
   request_id uuid not null,
-  attempt smallint not null,
   instance_id uuid not null,
   started_at timestamptz not null,
   -- The facts that a usage event will carry, and the amounts held per budget.
   facts jsonb not null,
   holds jsonb not null,
-  primary key (tenant_id, request_id, attempt)
+  primary key (tenant_id, request_id)
 );
 create index reservation_by_instance on reservation (instance_id);
 

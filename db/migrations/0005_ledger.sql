@@ -24,6 +24,8 @@ create table usage_event (
   version text not null,
   deployment text not null,
   region text not null,
+  -- 1 when the call counts as a request: something was delivered, or nobody knows. 0 for a failed attempt.
+  requests smallint not null,
   input_tokens bigint not null,
   output_tokens bigint not null,
   inferences bigint not null,
@@ -41,7 +43,7 @@ create table usage_event (
     check (outcome in ('answered', 'client_left', 'host_refused', 'host_error', 'host_timeout', 'host_closed', 'expired')),
   constraint usage_event_source_is_known check (usage_source in ('host', 'estimated', 'bound', 'none')),
   constraint usage_event_amounts_are_not_negative
-    check (input_tokens >= 0 and output_tokens >= 0 and inferences >= 0 and charge_picos >= 0)
+    check (requests in (0, 1) and input_tokens >= 0 and output_tokens >= 0 and inferences >= 0 and charge_picos >= 0)
 ) partition by range (started_at);
 
 select protect_tenant_table('usage_event', 'select, insert');

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { parseAmount, picos, type Picos } from '../kernel/index.ts'
+import { parseAmount, picos, type Instant, type Picos } from '../kernel/index.ts'
 
 /** What can carry a price on a call. */
 export const usageMeters = ['input_tokens', 'output_tokens', 'requests', 'inferences'] as const
@@ -44,3 +44,19 @@ export function unitPricesFor(prices: readonly Price[], model: string): UnitPric
     inferences: unit('inferences'),
   }
 }
+
+/** A plan revision as the price book has it. */
+export interface PlanRevision {
+  readonly plan: string
+  readonly revision: number
+  readonly currency: string
+  readonly prices: readonly Price[]
+  readonly effectiveAt: Instant
+}
+
+/** All revisions of all plans, each plan's in the order of their numbers. */
+export type PriceBook = ReadonlyMap<string, readonly PlanRevision[]>
+
+/** The revision of a plan that holds at an instant. */
+export const planRevisionAt = (book: PriceBook, plan: string, at: Instant): PlanRevision | undefined =>
+  book.get(plan)?.findLast((revision) => revision.effectiveAt <= at)

@@ -1,0 +1,54 @@
+import type { Instant, Uuid } from '../kernel/index.ts'
+
+/** One budget in one period: the unit that the database keeps exact. */
+export interface Account {
+  /** The key below in one string. */
+  readonly id: string
+  readonly tenantId: Uuid
+  readonly license: string
+  /** Such as `tokens/month` or `cost/term/model=ecg-low-ef`, or `concurrency`. */
+  readonly budget: string
+  readonly periodStart: Instant
+  readonly periodEnd: Instant
+}
+
+/** The limit as a license revision says it; null is counted but not limited. */
+export interface AccountLimit {
+  readonly limit: bigint | null
+  readonly revision: number
+}
+
+export function accountOf(key: Omit<Account, 'id'>): Account {
+  return { ...key, id: `${key.tenantId}|${key.license}|${key.budget}|${key.periodStart}` }
+}
+
+/** What the authority says of an account when it has nothing to lend. */
+export interface AccountState {
+  readonly limit: bigint | null
+  readonly settled: bigint
+  readonly leased: bigint
+  /** Used by settled calls, but still inside leases. */
+  readonly used: bigint
+}
+
+export interface Wanted {
+  /** Less than this is of no use. */
+  readonly needMin: bigint
+  /** All of this would serve everybody who waits. */
+  readonly need: bigint
+  /** More than is needed now, to be asked less often; the authority lends it only while there is plenty. */
+  readonly want: bigint
+}
+
+/** The one authority over accounts: Postgres, or its simulation. Every call of it is one atomic statement. */
+export interface LeaseAuthority {
+  /** Makes sure that the account exists and has the limit of the newest revision. */
+  open(account: Account, limit: AccountLimit): Promise<void>
+  lend(account: Account, wanted: Wanted): Promise<{ granted: bigint } | { state: AccountState } | { fenced: true }>
+  /** Gives a free part of the lease back and tells everybody who waits. */
+  giveBack(account: Account, amount: bigint): Promise<void>
+  /** Ends the lease: what was used is settled, the rest is free. */
+  close(account: Account): Promise<void>
+  /** Asks every other instance to give back what it does not need. */
+  announceShortage(account: Account): Promise<void>
+}

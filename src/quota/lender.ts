@@ -1,0 +1,162 @@
+import { Failure, type Instant, type Log, type Uuid } from '../kernel/index.ts'
+import type { Database } from '../db/index.ts'
+import type { Account, AccountLimit } from './account.ts'
+import { BudgetPocket, type PocketOptions, type PocketTime } from './budget-pocket.ts'
+import type { Pockets } from './limits.ts'
+import { RatePocket, type RateStore } from './rate-pocket.ts'
+import { postgresAuthority, registerInstance, renewInstance, unregisterInstance } from './store.ts'
+
+export interface LenderOptions extends PocketOptions {
+  /** An instance that is silent for this long is taken for dead, and what it held is free again. */
+  readonly leaseSeconds: number
+}
+
+interface LenderNeeds {
+  readonly database: Database
+  readonly rates: RateStore
+  readonly time: PocketTime
+  readonly log: Log
+  readonly platform: 'node' | 'workers'
+  now(): Instant
+  newInstanceId(): Uuid
+}
+
+/**
+ * The pockets of one running instance and its sign of life. While the sign of life is fresh, nobody takes the leases
+ * away; when it could not be renewed for most of a lease time, no new call is admitted, because somebody may.
+ */
+export class Lender implements Pockets {
+  readonly #needs: LenderNeeds
+  readonly #options: LenderOptions
+  readonly #budgets = new Map<string, BudgetPocket>()
+  readonly #rates = new Map<string, RatePocket>()
+  #instanceId: Uuid
+  #authority: ReturnType<typeof postgresAuthority>
+  #freshUntilMs = Number.NEGATIVE_INFINITY
+  #timer: ReturnType<typeof setInterval> | undefined
+  #renewing = false
+
+  constructor(needs: LenderNeeds, options: LenderOptions) {
+    this.#needs = needs
+    this.#options = options
+    this.#instanceId = needs.newInstanceId()
+    this.#authority = postgresAuthority(needs.database, this.#instanceId)
+  }
+
+  get instanceId(): Uuid {
+    return this.#instanceId
+  }
+
+  /** Calls that hold something now, for the metrics. */
+  get heldPockets(): number {
+    let held = 0
+    for (const pocket of this.#budgets.values()) if (pocket.reserved > 0n) held++
+    return held
+  }
+
+  /** Registers the instance; on Node it also keeps it alive until `stop`. */
+  async start(options: { keepAlive: boolean }): Promise<void> {
+    const asked = this.#needs.time.monotonicMs()
+    const { leaseSeconds } = this.#options
+    await registerInstance(this.#needs.database, {
+      instanceId: this.#instanceId,
+      platform: this.#needs.platform,
+      leaseSeconds,
+    })
+    this.#stayFresh(asked)
+    if (options.keepAlive) this.#timer = setInterval(() => void this.#beat(), (leaseSeconds * 1000) / 4)
+  }
+
+  /** Ends every lease. Call it when no call is in flight and everything is committed. */
+  async stop(): Promise<void> {
+    clearInterval(this.#timer)
+    for (const pocket of this.#budgets.values()) await pocket.closeIfIdle(0)
+    await unregisterInstance(this.#needs.database, this.#instanceId)
+  }
+
+  /** @throws Failure when the leases may have been taken away. */
+  requireFresh(): void {
+    if (this.#needs.time.monotonicMs() >= this.#freshUntilMs)
+      throw new Failure('database', 'the leases could not be renewed', { retryable: true })
+  }
+
+  budget(account: Account, limit: AccountLimit): BudgetPocket {
+    let pocket = this.#budgets.get(account.id)
+    if (pocket === undefined) {
+      const { time } = this.#needs
+      pocket = new BudgetPocket({ authority: this.#authority, time, options: this.#options }, account, limit)
+      this.#budgets.set(account.id, pocket)
+    } else pocket.retarget(limit)
+    return pocket
+  }
+
+  rate(key: string, limit: number): RatePocket {
+    let pocket = this.#rates.get(key)
+    if (pocket === undefined || pocket.limit !== limit) {
+      pocket = new RatePocket({ store: this.#needs.rates, time: this.#needs.time }, key, limit)
+      this.#rates.set(key, pocket)
+    }
+    return pocket
+  }
+
+  /** A notification of the quota channel: `short|freed <instance> <account>`. */
+  notice(payload: string): void {
+    const match = /^(short|freed) (\S+) (.+)$/.exec(payload)
+    if (match === null || match[2] === this.#instanceId) return
+    const pocket = this.#budgets.get(match[3] ?? '')
+    if (match[1] === 'short') pocket?.noticeShortage()
+    else pocket?.noticeFreed()
+  }
+
+  #stayFresh(askedMs: number): void {
+    // A margin for the way to the database and for clocks that run apart.
+    this.#freshUntilMs = askedMs + this.#options.leaseSeconds * 1000 * 0.8
+  }
+
+  async #beat(): Promise<void> {
+    if (this.#renewing) return
+    this.#renewing = true
+    const asked = this.#needs.time.monotonicMs()
+    try {
+      if (await renewInstance(this.#needs.database, this.#instanceId, this.#options.leaseSeconds)) {
+        this.#stayFresh(asked)
+        await this.#closeIdle()
+      } else await this.beginAnew()
+    } catch (error) {
+      this.#needs.log.warn('lease.renew_failed', { instance: this.#instanceId })
+      if (!(error instanceof Failure)) this.#needs.log.error('lease.renew_broke', {}, error)
+    } finally {
+      this.#renewing = false
+    }
+  }
+
+  /**
+   * This instance was taken for dead: its leases are gone and its open calls were settled at their bound. It goes on
+   * under a new name with empty pockets.
+   */
+  async beginAnew(): Promise<void> {
+    this.#needs.log.error('lease.lost', { instance: this.#instanceId })
+    for (const pocket of this.#budgets.values()) pocket.lost = true
+    this.#budgets.clear()
+    this.#instanceId = this.#needs.newInstanceId()
+    this.#authority = postgresAuthority(this.#needs.database, this.#instanceId)
+    const asked = this.#needs.time.monotonicMs()
+    await registerInstance(this.#needs.database, {
+      instanceId: this.#instanceId,
+      platform: this.#needs.platform,
+      leaseSeconds: this.#options.leaseSeconds,
+    })
+    this.#stayFresh(asked)
+  }
+
+  async #closeIdle(): Promise<void> {
+    const idleMs = (this.#options.leaseSeconds * 1000) / 2
+    // A pocket is forgotten an hour after its period: until then a waiting call may still know it, and two pockets of
+    // one account would share one lease.
+    const longAgo = this.#needs.now() - 3_600_000
+    for (const [id, pocket] of this.#budgets)
+      if ((await pocket.closeIfIdle(idleMs)) && pocket.account.periodEnd < longAgo) this.#budgets.delete(id)
+    // A window that has ended holds nothing.
+    for (const [key, pocket] of this.#rates) if (pocket.told.resetSeconds === 0) this.#rates.delete(key)
+  }
+}

@@ -1,0 +1,188 @@
+import { readUsage, type Delivered, type ReportedUsage } from './usage.ts'
+
+/** An event may be this long; a host that sends more without an end of event is cut off. */
+export const eventBytesMax = 4 * 1024 * 1024
+
+const lf = 0x0a
+const cr = 0x0d
+const decoder = new TextDecoder('latin1')
+
+/**
+ * Reads a stream of server-sent events (WHATWG HTML, section 9.2) on its way to the caller. Whole events pass byte for
+ * byte as they came; only three things are ever kept back: the end of an event that has not come yet, the usage chunk
+ * that the caller did not ask for, and `[DONE]`, which leaves after the call stands in the ledger.
+ *
+ * The bytes are looked at as latin1: every character that matters is ASCII, and an escaped quote inside content can
+ * not look like a key.
+ */
+export class SseReader {
+  /** The last usage that the host reported and that can be read. */
+  reported: ReportedUsage | undefined
+  /** `[DONE]` was seen. What comes after it is nobody's. */
+  done = false
+  /** The host sent an error event. It is not passed on: inside words stay inside. */
+  hostError = false
+  /** Choices that were given a finish reason. */
+  finishedChoices = 0
+  overflowed = false
+
+  readonly #keepUsageChunk: boolean
+  #pieces = 0
+  #bytes = 0
+  /** The beginning of an event that has not ended. */
+  #held: Uint8Array[] = []
+  #heldBytes = 0
+  #lineBytes = 0
+  #afterCr = false
+  #tail: Uint8Array | undefined
+
+  constructor(options: { keepUsageChunk: boolean }) {
+    this.#keepUsageChunk = options.keepUsageChunk
+  }
+
+  get delivered(): Delivered {
+    return { pieces: this.#pieces, bytes: this.#bytes }
+  }
+
+  /** The `[DONE]` event as it came. */
+  get tail(): Uint8Array | undefined {
+    return this.#tail
+  }
+
+  /** Takes what came and returns what may leave now, in order: views of the bytes that came, or copies of held ones. */
+  feed(chunk: Uint8Array): readonly Uint8Array[] {
+    const leaving: Uint8Array[] = []
+    let eventStart = 0
+    // Where the bytes begin that may leave and have not been put on the list.
+    let leavingStart = 0
+    for (let i = 0; i < chunk.length; i++) {
+      const byte = chunk[i]
+      if (byte !== lf && byte !== cr) {
+        this.#lineBytes++
+        this.#afterCr = false
+        continue
+      }
+      if (byte === lf && this.#afterCr) {
+        // The second half of a CR LF: the line has already ended.
+        this.#afterCr = false
+        continue
+      }
+      this.#afterCr = byte === cr
+      if (this.#lineBytes > 0) {
+        this.#lineBytes = 0
+        continue
+      }
+      // An empty line ends the event. A line feed that belongs to it goes with it when it is here already.
+      if (byte === cr && chunk[i + 1] === lf) {
+        i++
+        this.#afterCr = false
+      }
+      const wasHeld = this.#heldBytes > 0
+      const event = this.#whole(chunk.subarray(eventStart, i + 1))
+      const verdict = this.#judge(event)
+      if (verdict !== 'pass' || wasHeld) {
+        if (eventStart > leavingStart) leaving.push(chunk.subarray(leavingStart, eventStart))
+        if (verdict === 'pass') leaving.push(event)
+        leavingStart = i + 1
+      }
+      eventStart = i + 1
+      if (verdict === 'end') return leaving
+    }
+    if (eventStart > leavingStart) leaving.push(chunk.subarray(leavingStart, eventStart))
+    this.#hold(chunk.subarray(eventStart))
+    return leaving
+  }
+
+  /** The host has ended. An event without its empty line is judged like any other. */
+  end(): readonly Uint8Array[] {
+    if (this.#heldBytes === 0 || this.done || this.hostError) return []
+    const event = this.#whole(new Uint8Array(0))
+    return this.#judge(event) === 'pass' ? [event] : []
+  }
+
+  #whole(ending: Uint8Array): Uint8Array {
+    if (this.#heldBytes === 0) return ending
+    const event = new Uint8Array(this.#heldBytes + ending.length)
+    let at = 0
+    for (const part of this.#held) {
+      event.set(part, at)
+      at += part.length
+    }
+    event.set(ending, at)
+    this.#held = []
+    this.#heldBytes = 0
+    return event
+  }
+
+  #hold(part: Uint8Array): void {
+    if (part.length === 0) return
+    this.#held.push(part)
+    this.#heldBytes += part.length
+    if (this.#heldBytes > eventBytesMax) this.overflowed = true
+  }
+
+  #judge(event: Uint8Array): 'pass' | 'drop' | 'end' {
+    const text = decoder.decode(event)
+    if (text.includes('[DONE]') && dataOf(text).trim() === '[DONE]') {
+      this.done = true
+      this.#tail = event
+      return 'end'
+    }
+    if (text.includes('error') && isErrorEvent(text)) {
+      this.hostError = true
+      return 'end'
+    }
+    const usageOnly = text.includes('"usage"') && this.#readUsage(text)
+    this.#count(text)
+    return usageOnly && !this.#keepUsageChunk ? 'drop' : 'pass'
+  }
+
+  /** Returns whether the event is the extra chunk that carries usage and nothing else. */
+  #readUsage(text: string): boolean {
+    const chunk = parse(dataOf(text))
+    if (typeof chunk !== 'object' || chunk === null || !('usage' in chunk) || chunk.usage === null) return false
+    const usage = readUsage(chunk.usage)
+    if (usage !== undefined) this.reported = usage
+    return 'choices' in chunk && Array.isArray(chunk.choices) && chunk.choices.length === 0
+  }
+
+  #count(text: string): void {
+    let bytes = 0
+    for (const match of text.matchAll(contentPattern)) bytes += match[1]?.length ?? 0
+    if (bytes > 0) {
+      this.#pieces++
+      this.#bytes += bytes
+    }
+    if (text.includes('"finish_reason"')) this.finishedChoices += text.match(finishPattern)?.length ?? 0
+  }
+}
+
+/** What a model says, in the places where hosts put it: text, reasoning, refusals, the name and arguments of a tool. */
+const contentPattern = /"(?:content|reasoning_content|reasoning|refusal|arguments|name)"\s*:\s*"((?:[^"\\]|\\.)+)"/g
+const finishPattern = /"finish_reason"\s*:\s*"/g
+
+/** The event's data: its `data:` lines without the name and one space, joined by line feeds. */
+function dataOf(text: string): string {
+  const lines: string[] = []
+  for (const line of text.split(/\r\n|\r|\n/)) {
+    // A byte order mark may stand before the very first line; here it is three latin1 characters.
+    const field = line.startsWith('\u00ef\u00bb\u00bf') ? line.slice(3) : line
+    if (field.startsWith('data:')) lines.push(field.startsWith('data: ') ? field.slice(6) : field.slice(5))
+  }
+  return lines.join('\n')
+}
+
+function isErrorEvent(text: string): boolean {
+  if (/(?:^|[\r\n])event: ?error[ \t]*(?:[\r\n]|$)/.test(text)) return true
+  if (!text.includes('"error"')) return false
+  const chunk = parse(dataOf(text))
+  return typeof chunk === 'object' && chunk !== null && 'error' in chunk && chunk.error !== null
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
