@@ -1,0 +1,67 @@
+import { isoOf, type Instant } from '../kernel/index.ts'
+import { byText } from './problem.ts'
+import type { LicenseRow, PlanRow } from './rows.ts'
+
+export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json | undefined }
+
+/** The revision of a license as a document: everything it says, at UTC, so that its digest can be made again from the row. */
+export const licenseDocument = (row: LicenseRow): { readonly [key: string]: Json } => ({
+  license: row.license,
+  plan: row.plan,
+  term: { start: instantText(row.termStart), end: instantText(row.termEnd), graceDays: row.graceDays },
+  evaluation: row.evaluation,
+  ...row.terms,
+})
+
+export const planDocument = (row: PlanRow): { readonly [key: string]: Json } => ({
+  plan: row.plan,
+  currency: row.currency,
+  prices: row.prices,
+})
+
+export const instantText = (at: Instant): string => isoOf(at).replace('.000Z', 'Z')
+
+/** One text for one document (RFC 8785): keys sorted by code units, numbers as JavaScript writes them, no spaces. */
+export function canonicalJson(value: Json): string {
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value)
+  if (isList(value)) return `[${value.map(canonicalJson).join(',')}]`
+  const members = Object.entries(value)
+    .toSorted(([a], [b]) => byText(a, b))
+    .flatMap(([key, member]) => (member === undefined ? [] : [`${JSON.stringify(key)}:${canonicalJson(member)}`]))
+  return `{${members.join(',')}}`
+}
+
+// Array.isArray does not narrow a readonly array.
+const isList = (value: Json): value is readonly Json[] => Array.isArray(value)
+
+/**
+ * A document as lines of a diff: `term.end` → its text. The elements of a list of objects are called by what they are
+ * about, not by their position, so that a price added at the top does not change all below it.
+ */
+export function flatten(value: Json | undefined, path = ''): ReadonlyMap<string, string> {
+  if (value === undefined) return new Map()
+  if (typeof value !== 'object' || value === null) return new Map([[path, String(value)]])
+  if (!isList(value))
+    return new Map(
+      Object.entries(value).flatMap(([key, member]) => [...flatten(member, path === '' ? key : `${path}.${key}`)]),
+    )
+  if (value.every((element) => typeof element !== 'object')) return new Map([[path, `[${value.join(', ')}]`]])
+  const seen = new Map<string, number>()
+  return new Map(
+    value.flatMap((element) => {
+      const label = labelOf(element)
+      const count = (seen.get(label) ?? 0) + 1
+      seen.set(label, count)
+      return [...flatten(element, `${path}[${count === 1 ? label : `${label} #${count}`}]`)]
+    }),
+  )
+}
+
+/** What an entitlement, a price or a budget is about. `per` is a budget's period, and a mere number in a price. */
+function labelOf(element: Json): string {
+  if (typeof element !== 'object' || element === null || isList(element)) return ''
+  const { meter, per, model, application, facility } = element
+  return [meter, typeof per === 'string' ? per : undefined, model, application, facility]
+    .filter((part) => typeof part === 'string')
+    .join(' ')
+}

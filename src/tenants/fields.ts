@@ -1,0 +1,150 @@
+import type { FileKind } from './schema.ts'
+
+/** What a key means, in one sentence for an editor, and an example of it as it is written in YAML. */
+export interface Field {
+  readonly means: string
+  readonly example: string
+}
+
+/**
+ * The words for a key at a path such as `license.entitlements[].pin`; list positions are left out, and a key that a
+ * human chooses is `*`.
+ */
+export const findField = (kind: FileKind, path: readonly (string | number)[]): Field | undefined => {
+  const name = path.reduce<string>((text, key) => (typeof key === 'number' ? `${text}[]` : `${text}.${key}`), kind)
+  return fields[name] ?? fields[name.replace(/\.[^.]+$/, '.*')]
+}
+
+const field = (means: string, example: string): Field => ({ means, example })
+const purposesExample = '[TREAT, HOPERAT]'
+
+/** Every key of every kind; a test compares this with the schemas, so that none is forgotten. */
+export const fields: Readonly<Record<string, Field>> = {
+  'model.model': field('The name callers use; the file is called the same.', 'clinical-assistant'),
+  'model.title': field('The name people read.', 'Clinical assistant'),
+  'model.protocol': field('openai for chat and embeddings, open-inference for predictors.', 'openai'),
+  'model.versions': field(
+    'Every version that may still be called. A version never changes what it is.',
+    '[{ version: 1.2.0, … }]',
+  ),
+  'model.versions[].version': field('Three numbers (semver).', '1.2.0'),
+  'model.versions[].stage': field(
+    'How far the version has come: who at most may reach it. Promotion goes one step.',
+    'licensed',
+  ),
+  'model.versions[].limits': field(
+    'Tokens per call at most. Required for openai, not written for open-inference.',
+    '{ contextTokens: 32768, outputTokens: 4096 }',
+  ),
+  'model.versions[].limits.contextTokens': field('Prompt and answer together, in tokens.', '32768'),
+  'model.versions[].limits.outputTokens': field('Answer at most, in tokens; 0 for a model that only embeds.', '4096'),
+  'model.versions[].recalled': field(
+    'Why the version was recalled. It refuses every call from then on, for good.',
+    'Wrong doses in 2 of 1,000 answers',
+  ),
+  'model.versions[].deployments': field(
+    'Where the version is served; an empty list for one that is served nowhere.',
+    '[{ name: east, … }]',
+  ),
+  'model.versions[].deployments[].name': field('A name within the version.', 'east'),
+  'model.versions[].deployments[].url': field(
+    'The base address; without secrets, query or fragment.',
+    'https://models.example/v1',
+  ),
+  'model.versions[].deployments[].model': field('The name that the model host knows the version by.', 'assistant-1-2'),
+  'model.versions[].deployments[].region': field('Where it runs. A license names the regions it allows.', 'us-east'),
+  'model.versions[].deployments[].weight': field('Its share of the calls; 0 takes it out of rotation.', '1'),
+  'model.versions[].deployments[].credential': field(
+    'The secret that the model host asks for, by name.',
+    '{ env: EAST_KEY }',
+  ),
+  'model.versions[].deployments[].credential.env': field(
+    'An environment variable of the gateway that holds the secret.',
+    'EAST_KEY',
+  ),
+
+  'plan.plan': field('The name licenses use; the file is called the same.', 'standard-2026'),
+  'plan.currency': field('ISO 4217.', 'USD'),
+  'plan.prices': field(
+    'One price per model and meter; a free model is said with the amount "0".',
+    '[{ meter: input_tokens, per: 1000000, amount: "3.00" }]',
+  ),
+  'plan.prices[].model': field(
+    'The model it holds for; absent: every model without a price of its own.',
+    'clinical-assistant',
+  ),
+  'plan.prices[].meter': field('What is counted.', 'input_tokens'),
+  'plan.prices[].per': field('How many units the amount buys; month for the meter facility.', '1000000'),
+  'plan.prices[].amount': field('A decimal in quotes, so that it stays exact.', '"3.00"'),
+
+  'tenant.tenant': field('The name of the organization; its folder is called the same.', 'lakeside-health'),
+  'tenant.name': field('The name people read.', 'Lakeside Health'),
+  'tenant.kind': field('What the organization is; it cannot change.', 'health-system'),
+  'tenant.facilities': field(
+    'The sites where care is given. Every call is attributed to one.',
+    '[{ facility: lakeside-general, name: Lakeside General Hospital, region: us-east }]',
+  ),
+  'tenant.facilities[].facility': field('A name within the tenant.', 'lakeside-general'),
+  'tenant.facilities[].name': field('The name people read.', 'Lakeside General Hospital'),
+  'tenant.facilities[].region': field('Where it is.', 'us-east'),
+  'tenant.applications': field('The programs that call. Each has its own keys.', '[{ application: ehr, … }]'),
+  'tenant.applications[].application': field('A name within the tenant.', 'ehr'),
+  'tenant.applications[].audience': field('Who is at the other end of it.', 'clinician'),
+  'tenant.applications[].facilities': field(
+    'The sites it serves; the first is taken when a call names none.',
+    '[lakeside-general]',
+  ),
+  'tenant.applications[].purposes': field(
+    'Purposes of use (HL7 v3); the first is taken when a call names none.',
+    purposesExample,
+  ),
+  'tenant.applications[].scopes': field('What its keys may do at most.', '[chat, embeddings]'),
+
+  'license.license': field('The number on the contract; never used twice.', 'LIC-2026-0001'),
+  'license.plan': field('The plan that prices its use.', 'standard-2026'),
+  'license.term': field(
+    'When it holds.',
+    '{ start: 2026-07-01T00:00:00-05:00, end: 2027-07-01T00:00:00-05:00, graceDays: 14 }',
+  ),
+  'license.term.start': field('The first instant, with its offset.', '2026-07-01T00:00:00-05:00'),
+  'license.term.end': field('The first instant that is no longer in it, with its offset.', '2027-07-01T00:00:00-05:00'),
+  'license.term.graceDays': field('Days after the end on which calls still pass, marked as grace.', '14'),
+  'license.evaluation': field('true for an evaluation: never for treatment.', 'true'),
+  'license.entitlements': field(
+    'The rights, one per model and way of use.',
+    '[{ model: clinical-assistant, versions: ">=1.0.0 <2.0.0", pin: 1.2.0, audiences: [clinician], purposes: [TREAT] }]',
+  ),
+  'license.entitlements[].model': field('The model.', 'clinical-assistant'),
+  'license.entitlements[].versions': field('The versions that may be named (a semver range).', '">=1.0.0 <2.0.0"'),
+  'license.entitlements[].pin': field(
+    'The version that the bare name means. It changes here and nowhere else.',
+    '1.2.0',
+  ),
+  'license.entitlements[].audiences': field('For whom.', '[clinician]'),
+  'license.entitlements[].purposes': field('For what (HL7 v3 purposes of use).', purposesExample),
+  'license.entitlements[].facilities': field('At which sites; absent: at all of the tenant.', '[lakeside-general]'),
+  'license.rates': field(
+    'Ceilings over the whole license; absent: not limited.',
+    '{ requestsPerMinute: 600, tokensPerMinute: 400000, concurrency: 64 }',
+  ),
+  'license.rates.requestsPerMinute': field('Calls that begin within a minute.', '600'),
+  'license.rates.tokensPerMinute': field('Tokens reserved within a minute.', '400000'),
+  'license.rates.concurrency': field('Calls at the same time.', '64'),
+  'license.budgets': field(
+    'What may be used per period.',
+    '[{ meter: tokens, limit: 50000000, per: month, overage: deny }]',
+  ),
+  'license.budgets[].meter': field('What is counted; cost is in the currency of the plan.', 'tokens'),
+  'license.budgets[].limit': field('A whole number; for cost a decimal in quotes.', '50000000'),
+  'license.budgets[].per': field('The period: UTC days or months, or the whole term.', 'month'),
+  'license.budgets[].overage': field('deny refuses a call that would go over; allow only counts.', 'deny'),
+  'license.budgets[].model': field('Only the use of this model.', 'clinical-assistant'),
+  'license.budgets[].application': field('Only the use by this application.', 'ehr'),
+  'license.budgets[].facility': field('Only the use at this site.', 'lakeside-general'),
+  'license.residency': field('The regions whose deployments may serve it.', '[us-east, us-central]'),
+  'license.privacy': field(
+    'What happens to content before it leaves for a model host, by audience.',
+    '{ clinician: pass }',
+  ),
+  'license.privacy.*': field('pass, detect, pseudonymize, redact or block.', 'pass'),
+}

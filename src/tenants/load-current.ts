@@ -1,0 +1,104 @@
+import { z } from 'zod'
+import { scopes, Audience, Purpose, TenantKind } from '../identity/index.ts'
+import { loadLicenses, type LicenseFacts } from '../licensing/index.ts'
+import { Stage } from '../policy/index.ts'
+import { Prices } from '../billing/index.ts'
+import type { Tx } from '../db/index.ts'
+import type { Current } from './plan-changes.ts'
+import { protocols } from './schema.ts'
+
+const Protocol = z.enum(protocols)
+const Purposes = z.array(Purpose)
+const Scopes = z.array(z.enum(scopes))
+
+/** All that the declarations are compared with, in one transaction over all tenants. */
+export async function loadCurrent(tx: Tx): Promise<Current> {
+  const tenants = await tx.selectFrom('tenant').selectAll().execute()
+  const tenantOf = new Map(tenants.map((row) => [row.tenant_id, row.tenant]))
+  const named = (tenantId: string): string => tenantOf.get(tenantId) ?? ''
+  const facilities = await tx.selectFrom('facility').selectAll().execute()
+  const applications = await tx.selectFrom('application').selectAll().execute()
+  const licenses = await loadLicenses(tx, 'all')
+  return {
+    ...(await loadCatalog(tx)),
+    plan: await loadPlans(tx),
+    tenant: tenants.map((row) => ({
+      row: { tenant: row.tenant, name: row.name, kind: TenantKind.parse(row.kind) },
+      ended: row.ended_at !== null,
+    })),
+    facility: facilities.map((row) => ({
+      row: { tenant: named(row.tenant_id), facility: row.facility, name: row.name, region: row.region },
+      ended: row.ended_at !== null,
+    })),
+    application: applications.map((row) => ({
+      row: {
+        tenant: named(row.tenant_id),
+        application: row.application,
+        audience: Audience.parse(row.audience),
+        facilities: row.facilities,
+        purposes: Purposes.parse(row.purposes),
+        scopes: Scopes.parse(row.scopes),
+      },
+      ended: row.ended_at !== null,
+    })),
+    license: licenses.flatMap((facts) => latest(named(facts.tenantId), facts)),
+  }
+}
+
+function latest(tenant: string, { license, revisions, acts }: LicenseFacts): Current['license'] {
+  const last = revisions.at(-1)
+  if (last === undefined) return []
+  const { revision, plan, termStart, termEnd, graceDays, evaluation, terms } = last
+  const revokedAt = acts.find(({ act }) => act === 'revoke')?.effectiveAt
+  return [{ row: { tenant, license, plan, termStart, termEnd, graceDays, evaluation, terms }, revision, revokedAt }]
+}
+
+async function loadCatalog(tx: Tx): Promise<Pick<Current, 'model' | 'version' | 'deployment'>> {
+  const models = await tx.selectFrom('model').selectAll().execute()
+  const versions = await tx.selectFrom('model_version').selectAll().execute()
+  const deployments = await tx.selectFrom('deployment').selectAll().execute()
+  return {
+    model: models.map((row) => ({
+      row: { model: row.model, title: row.title, protocol: Protocol.parse(row.protocol) },
+      ended: row.withdrawn_at !== null,
+    })),
+    version: versions.map((row) => ({
+      row: {
+        model: row.model,
+        version: row.version,
+        stage: Stage.parse(row.stage),
+        contextTokens: Number(row.context_tokens),
+        outputTokens: Number(row.output_tokens),
+        recalled: row.recall_reason ?? undefined,
+      },
+      ended: row.withdrawn_at !== null,
+    })),
+    deployment: deployments.map((row) => ({
+      row: {
+        model: row.model,
+        version: row.version,
+        deployment: row.deployment,
+        url: row.url,
+        upstreamModel: row.upstream_model,
+        region: row.region,
+        weight: row.weight,
+        credentialEnv: row.credential_env ?? undefined,
+      },
+      ended: row.withdrawn_at !== null,
+    })),
+  }
+}
+
+async function loadPlans(tx: Tx): Promise<Current['plan']> {
+  const plans = await tx
+    .selectFrom('plan_revision')
+    .selectAll()
+    .distinctOn('plan')
+    .orderBy('plan')
+    .orderBy('revision', 'desc')
+    .execute()
+  return plans.map((row) => ({
+    row: { plan: row.plan, currency: row.currency, prices: Prices.parse(row.prices) },
+    revision: row.revision,
+  }))
+}

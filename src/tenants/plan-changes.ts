@@ -1,0 +1,172 @@
+import { err, ok, type Instant, type Result } from '../kernel/index.ts'
+import { flatten, licenseDocument, planDocument, type Json } from './document.ts'
+import type { Declarations } from './declarations.ts'
+import { noteOddities } from './note-oddities.ts'
+import type { Problem } from './problem.ts'
+import { refuseChanges } from './refuse-changes.ts'
+import {
+  rowsOf,
+  type ApplicationRow,
+  type DeploymentRow,
+  type FacilityRow,
+  type LicenseRow,
+  type ModelRow,
+  type PlanRow,
+  type Rows,
+  type TenantRow,
+  type VersionRow,
+} from './rows.ts'
+
+/** What the database holds now, in the words of the tree. */
+export interface Current {
+  readonly model: readonly Kept<'model'>[]
+  readonly version: readonly Kept<'version'>[]
+  readonly deployment: readonly Kept<'deployment'>[]
+  readonly tenant: readonly Kept<'tenant'>[]
+  readonly facility: readonly Kept<'facility'>[]
+  readonly application: readonly Kept<'application'>[]
+  /** The highest revision of each. */
+  readonly plan: readonly { readonly row: PlanRow; readonly revision: number }[]
+  /** The highest revision of each. */
+  readonly license: readonly {
+    readonly row: LicenseRow
+    readonly revision: number
+    readonly revokedAt: Instant | undefined
+  }[]
+}
+
+/** Rows are never deleted: what left the tree is ended (a tenant's) or withdrawn (the catalog's). */
+interface Kept<What extends keyof Rows> {
+  readonly row: Rows[What][number]
+  readonly ended: boolean
+}
+
+export interface FieldChange {
+  readonly field: string
+  readonly from: string | undefined
+  readonly to: string | undefined
+}
+
+/** `return`: what was ended stands in the tree again. */
+interface RowChange<What extends keyof Rows> {
+  readonly what: What
+  readonly act: 'add' | 'change' | 'return' | 'end'
+  readonly name: string
+  readonly fields: readonly FieldChange[]
+  readonly row: Rows[What][number]
+}
+/** A new revision of what is never edited. */
+interface RevisionChange<What extends 'plan' | 'license'> {
+  readonly what: What
+  readonly act: 'add' | 'change'
+  readonly name: string
+  readonly fields: readonly FieldChange[]
+  readonly row: Rows[What][number]
+  readonly revision: number
+}
+type EndableKind = Exclude<keyof Rows, 'plan' | 'license'>
+export type Change =
+  | { [What in EndableKind]: RowChange<What> }[EndableKind]
+  | RevisionChange<'plan'>
+  | RevisionChange<'license'>
+
+export interface Plan {
+  /** In the order in which they are done. Empty: the database says what the tree says. */
+  readonly changes: readonly Change[]
+  /** Nothing to do, but something to know: a recall that the tree does not mention, a pin that nobody can reach. */
+  readonly notes: readonly string[]
+}
+
+/** What has to change for the database to say what the tree says, or why it must not. Pure; writes nothing. */
+export function planChanges(current: Current, declared: Declarations, now: Instant): Result<Plan, readonly Problem[]> {
+  const problems = refuseChanges(current, declared, now)
+  if (problems.length > 0) return err(problems)
+  const rows = rowsOf(declared)
+  const models = new Set(rows.model.map(nameOf.model))
+  const versions = new Set(rows.version.map(nameOf.version))
+  const tenants = new Set(rows.tenant.map(nameOf.tenant))
+  // What belongs to something that left the tree is not looked at: it ends with it, and returns with it as it was.
+  const ofModels = current.version.filter(({ row }) => models.has(row.model))
+  const ofVersions = current.deployment.filter(({ row }) => versions.has(`${row.model}@${row.version}`))
+  const facilities = current.facility.filter(({ row }) => tenants.has(row.tenant))
+  const applications = current.application.filter(({ row }) => tenants.has(row.tenant))
+  const changes: readonly Change[] = [
+    ...compare('model', nameOf.model, current.model, rows.model),
+    ...compare('version', nameOf.version, ofModels, keepRecalls(ofModels, rows.version)),
+    ...compare('deployment', nameOf.deployment, ofVersions, rows.deployment),
+    ...revise('plan', nameOf.plan, planDocument, current.plan, rows.plan),
+    ...compare('tenant', nameOf.tenant, current.tenant, rows.tenant),
+    ...compare('facility', nameOf.facility, facilities, rows.facility),
+    ...compare('application', nameOf.application, applications, rows.application),
+    ...revise('license', nameOf.license, licenseDocument, current.license, rows.license),
+  ]
+  return ok({ changes, notes: noteOddities(current, declared) })
+}
+
+/** A recall is for good: a file that does not mention it does not undo it. `note-oddities.ts` says so. */
+function keepRecalls(current: Current['version'], declared: readonly VersionRow[]): readonly VersionRow[] {
+  const recalls = new Map(current.map(({ row }) => [nameOf.version(row), row.recalled]))
+  return declared.map((row) => ({ ...row, recalled: row.recalled ?? recalls.get(nameOf.version(row)) }))
+}
+
+/** How each thing is called in a plan, and in the database when it is looked up. */
+export const nameOf = {
+  model: (row: ModelRow) => row.model,
+  version: (row: VersionRow) => `${row.model}@${row.version}`,
+  deployment: (row: DeploymentRow) => `${row.model}@${row.version}/${row.deployment}`,
+  plan: (row: PlanRow) => row.plan,
+  tenant: (row: TenantRow) => row.tenant,
+  facility: (row: FacilityRow) => `${row.tenant}/${row.facility}`,
+  application: (row: ApplicationRow) => `${row.tenant}/${row.application}`,
+  license: (row: LicenseRow) => `${row.tenant}/${row.license}`,
+}
+
+/** A row's columns that are its name are equal on both sides of a comparison; on an added one they say nothing new. */
+const namingColumns = new Set(['model', 'version', 'deployment', 'tenant', 'facility', 'application'])
+
+function compare<What extends EndableKind>(
+  what: What,
+  name: (row: Rows[What][number]) => string,
+  current: readonly Kept<What>[],
+  declared: readonly Rows[What][number][],
+): readonly RowChange<What>[] {
+  const before = new Map(current.map((kept) => [name(kept.row), kept]))
+  const after = new Set(declared.map(name))
+  const kept = declared.flatMap((row): readonly RowChange<What>[] => {
+    const known = before.get(name(row))
+    const fields = fieldChanges(known?.row, row).filter(({ field }) => !namingColumns.has(field))
+    if (known === undefined) return [{ what, act: 'add', name: name(row), fields, row }]
+    if (known.ended) return [{ what, act: 'return', name: name(row), fields, row }]
+    return fields.length === 0 ? [] : [{ what, act: 'change', name: name(row), fields, row }]
+  })
+  const gone = current.filter(({ row, ended }) => !ended && !after.has(name(row)))
+  return [...kept, ...gone.map(({ row }) => ({ what, act: 'end' as const, name: name(row), fields: [], row }))]
+}
+
+/** Plans and licenses are not edited: what differs is a new revision. One that left the tree stays for the ledger. */
+function revise<What extends 'plan' | 'license'>(
+  what: What,
+  name: (row: Rows[What][number]) => string,
+  document: (row: Rows[What][number]) => Json,
+  current: readonly { readonly row: Rows[What][number]; readonly revision: number }[],
+  declared: readonly Rows[What][number][],
+): readonly RevisionChange<What>[] {
+  const before = new Map(current.map((kept) => [name(kept.row), kept]))
+  return declared.flatMap((row): readonly RevisionChange<What>[] => {
+    const known = before.get(name(row))
+    const fields = fieldChanges(known === undefined ? undefined : document(known.row), document(row))
+    if (known === undefined) return [{ what, act: 'add', name: name(row), fields, row, revision: 1 }]
+    return fields.length === 0
+      ? []
+      : [{ what, act: 'change', name: name(row), fields, row, revision: known.revision + 1 }]
+  })
+}
+
+function fieldChanges(from: Json | undefined, to: Json): readonly FieldChange[] {
+  const before = flatten(from)
+  const after = flatten(to)
+  return [...new Set([...before.keys(), ...after.keys()])].flatMap((field) => {
+    const change = { field, from: before.get(field), to: after.get(field) }
+    return change.from === change.to ? [] : [change]
+  })
+}

@@ -1,0 +1,92 @@
+import { plusDays, type Instant } from '../kernel/index.ts'
+import { stages } from '../policy/index.ts'
+import type { Declarations, Declared, DeclaredTenant } from './declarations.ts'
+import type { Current } from './plan-changes.ts'
+import { sortProblems, type Problem } from './problem.ts'
+import { tokenLimits } from './rows.ts'
+import type { ModelFile } from './schema.ts'
+
+/**
+ * Changes that would rewrite what others rely on: what a version is, what a tenant is, a license that just goes away.
+ * Each is refused with the way that leaves the past as it was.
+ */
+export function refuseChanges(current: Current, declared: Declarations, now: Instant): readonly Problem[] {
+  return sortProblems([
+    ...declared.models.flatMap((model) => refuseModel(current, model)),
+    ...declared.tenants.flatMap((tenant) => [...refuseTenant(current, tenant), ...refuseLicense(current, tenant, now)]),
+  ])
+}
+
+function refuseModel(current: Current, { value: model, source }: Declared<ModelFile>): readonly Problem[] {
+  const kept = current.model.find(({ row }) => row.model === model.model)?.row
+  if (kept !== undefined && kept.protocol !== model.protocol)
+    return [
+      source.problem(['protocol'], {
+        message: `${model.model} speaks ${kept.protocol}; its protocol cannot change`,
+        advice: `write protocol: ${kept.protocol}, or declare a model with another name`,
+      }),
+    ]
+  return model.versions.flatMap((version, index) => {
+    const before = current.version.find(({ row }) => row.model === model.model && row.version === version.version)?.row
+    if (before === undefined) return []
+    const path = ['versions', index]
+    const problems: Problem[] = []
+    const limits = tokenLimits(version)
+    if (limits.contextTokens !== before.contextTokens || limits.outputTokens !== before.outputTokens)
+      problems.push(
+        source.problem([...path, 'limits'], {
+          message: `${model.model} ${version.version} is there already, with contextTokens ${before.contextTokens} and outputTokens ${before.outputTokens}; a version does not change`,
+          advice: 'write the limits back, and declare a new version with the new ones',
+        }),
+      )
+    const next = stages[stages.indexOf(before.stage) + 1]
+    if (next !== undefined && stages.indexOf(version.stage) > stages.indexOf(next))
+      problems.push(
+        source.problem([...path, 'stage'], {
+          message: `${model.model} ${version.version} is at stage ${before.stage}; promotion goes one step at a time`,
+          advice: `write stage: ${next}, apply, and go on from there when its ratings allow`,
+        }),
+      )
+    return problems
+  })
+}
+
+function refuseTenant(current: Current, { tenant: { value, source } }: DeclaredTenant): readonly Problem[] {
+  const kept = current.tenant.find(({ row }) => row.tenant === value.tenant)?.row
+  if (kept === undefined || kept.kind === value.kind) return []
+  return [
+    source.problem(['kind'], {
+      message: `${value.tenant} is of kind ${kept.kind}; the kind of a tenant cannot change`,
+      advice: `write kind: ${kept.kind}, or declare a tenant with another name and a license of its own`,
+    }),
+  ]
+}
+
+function refuseLicense(
+  current: Current,
+  { tenant, license: { value, source } }: DeclaredTenant,
+  now: Instant,
+): readonly Problem[] {
+  const name = tenant.value.tenant
+  const problems: Problem[] = []
+  const stranger = current.license.find(({ row }) => row.license === value.license && row.tenant !== name)
+  if (stranger !== undefined)
+    problems.push(
+      source.problem(['license'], {
+        message: `${value.license} was granted to ${stranger.row.tenant}`,
+        advice: `write a new number: a license is not handed on, and a tenant with a new name is a new tenant`,
+      }),
+    )
+  // Of two licenses in force the tenant would have both. A number gives way to another only when it has ended.
+  for (const { row, revokedAt } of current.license.filter((kept) => kept.row.tenant === name)) {
+    const over = revokedAt !== undefined || plusDays(row.termEnd, row.graceDays) <= now
+    if (row.license !== value.license && !over)
+      problems.push(
+        source.problem(['license'], {
+          message: `${row.license}, which ${name} has, is not over and would vanish`,
+          advice: `write license: ${row.license} with what has changed (a renewal is a later term.end), or revoke it first: formulary license revoke ${row.license}`,
+        }),
+      )
+  }
+  return problems
+}

@@ -1,0 +1,135 @@
+import type { Instant } from '../kernel/index.ts'
+import type { Audience, Purpose, Scope, TenantKind } from '../identity/index.ts'
+import type { Terms } from '../licensing/index.ts'
+import type { Stage } from '../policy/index.ts'
+import type { Price } from '../billing/index.ts'
+import type { Declarations } from './declarations.ts'
+import type { ModelFile } from './schema.ts'
+
+/** What is declared, cut into the things that the database keeps one row of. Names, not ids: the tree knows no ids. */
+export interface Rows {
+  readonly model: readonly ModelRow[]
+  readonly version: readonly VersionRow[]
+  readonly deployment: readonly DeploymentRow[]
+  readonly plan: readonly PlanRow[]
+  readonly tenant: readonly TenantRow[]
+  readonly facility: readonly FacilityRow[]
+  readonly application: readonly ApplicationRow[]
+  readonly license: readonly LicenseRow[]
+}
+
+// Type aliases, not interfaces: only these are documents to the compiler (an interface may grow elsewhere).
+export type ModelRow = {
+  readonly model: string
+  readonly title: string
+  readonly protocol: ModelFile['protocol']
+}
+export type VersionRow = {
+  readonly model: string
+  readonly version: string
+  readonly stage: Stage
+  readonly contextTokens: number
+  readonly outputTokens: number
+  readonly recalled: string | undefined
+}
+export type DeploymentRow = {
+  readonly model: string
+  readonly version: string
+  readonly deployment: string
+  readonly url: string
+  readonly upstreamModel: string
+  readonly region: string
+  readonly weight: number
+  readonly credentialEnv: string | undefined
+}
+export type PlanRow = {
+  readonly plan: string
+  readonly currency: string
+  readonly prices: readonly Price[]
+}
+export type TenantRow = {
+  readonly tenant: string
+  readonly name: string
+  readonly kind: TenantKind
+}
+export type FacilityRow = {
+  readonly tenant: string
+  readonly facility: string
+  readonly name: string
+  readonly region: string
+}
+export type ApplicationRow = {
+  readonly tenant: string
+  readonly application: string
+  readonly audience: Audience
+  readonly facilities: readonly string[]
+  readonly purposes: readonly Purpose[]
+  readonly scopes: readonly Scope[]
+}
+export type LicenseRow = {
+  readonly tenant: string
+  readonly license: string
+  readonly plan: string
+  readonly termStart: Instant
+  readonly termEnd: Instant
+  readonly graceDays: number
+  readonly evaluation: boolean
+  readonly terms: Terms
+}
+
+/** The rows that declarations ask for. */
+export function rowsOf(declared: Declarations): Rows {
+  const models = declared.models.map(({ value }) => value)
+  const tenants = declared.tenants.map(({ tenant }) => tenant.value)
+  return {
+    model: models.map(({ model, title, protocol }) => ({ model, title, protocol })),
+    version: models.flatMap(({ model, versions }) =>
+      versions.map((version) => ({
+        model,
+        version: version.version,
+        stage: version.stage,
+        ...tokenLimits(version),
+        recalled: version.recalled,
+      })),
+    ),
+    deployment: models.flatMap(({ model, versions }) =>
+      versions.flatMap(({ version, deployments }) =>
+        deployments.map((deployment) => ({
+          model,
+          version,
+          deployment: deployment.name,
+          url: deployment.url,
+          upstreamModel: deployment.model,
+          region: deployment.region,
+          weight: deployment.weight,
+          credentialEnv: deployment.credential?.env,
+        })),
+      ),
+    ),
+    plan: declared.plans.map(({ value: { plan, currency, prices } }) => ({ plan, currency, prices })),
+    tenant: tenants.map(({ tenant, name, kind }) => ({ tenant, name, kind })),
+    facility: tenants.flatMap(({ tenant, facilities }) => facilities.map((facility) => ({ tenant, ...facility }))),
+    application: tenants.flatMap(({ tenant, applications }) =>
+      applications.map((application) => ({ tenant, ...application })),
+    ),
+    license: declared.tenants.map(({ tenant, license: { value } }) => {
+      const { license, plan, term, evaluation, ...terms } = value
+      return {
+        tenant: tenant.value.tenant,
+        license,
+        plan,
+        termStart: term.start,
+        termEnd: term.end,
+        graceDays: term.graceDays,
+        evaluation,
+        terms,
+      }
+    }),
+  }
+}
+
+/** A predictor has no tokens; its columns hold the least that the table allows, and no call of one reads them. */
+export const tokenLimits = ({
+  limits,
+}: ModelFile['versions'][number]): { contextTokens: number; outputTokens: number } =>
+  limits ?? { contextTokens: 1, outputTokens: 0 }

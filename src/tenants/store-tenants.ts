@@ -1,0 +1,98 @@
+import { assert } from '../kernel/index.ts'
+import type { Tx } from '../db/index.ts'
+import { ended, is, portions, written } from './changed-rows.ts'
+import type { Change } from './plan-changes.ts'
+
+/** Writes tenants, and ends those that left the tree. What belongs to one stays as it is: it ends and returns with it. */
+export async function applyTenants(tx: Tx, changes: readonly Change[], at: Date): Promise<void> {
+  for (const rows of written(changes.filter(is('tenant'))))
+    await tx
+      .insertInto('tenant')
+      .values(rows.map(({ tenant, name, kind }) => ({ tenant, name, kind })))
+      .onConflict((conflict) =>
+        conflict.column('tenant').doUpdateSet((eb) => ({ name: eb.ref('excluded.name'), ended_at: null })),
+      )
+      .execute()
+  for (const rows of portions(ended(changes.filter(is('tenant')))))
+    await tx
+      .updateTable('tenant')
+      .set({ ended_at: at })
+      .where(
+        'tenant',
+        'in',
+        rows.map(({ tenant }) => tenant),
+      )
+      .execute()
+}
+
+export type TenantIds = ReadonlyMap<string, string>
+
+/** Of the tenants that something else changes of; none are asked for when nothing does. */
+export async function tenantIds(tx: Tx, changes: readonly Change[]): Promise<TenantIds> {
+  if (!changes.some(({ what }) => what === 'facility' || what === 'application' || what === 'license')) return new Map()
+  const rows = await tx.selectFrom('tenant').select(['tenant', 'tenant_id']).execute()
+  return new Map(rows.map((row) => [row.tenant, row.tenant_id]))
+}
+
+export function idOf(ids: TenantIds, tenant: string): string {
+  const id = ids.get(tenant)
+  assert(id, `the tenant ${tenant} was not written before what belongs to it`)
+  return id
+}
+
+export async function applyFacilities(tx: Tx, changes: readonly Change[], ids: TenantIds, at: Date): Promise<void> {
+  for (const rows of written(changes.filter(is('facility'))))
+    await tx
+      .insertInto('facility')
+      .values(
+        rows.map(({ tenant, facility, name, region }) => ({ tenant_id: idOf(ids, tenant), facility, name, region })),
+      )
+      .onConflict((conflict) =>
+        conflict.columns(['tenant_id', 'facility']).doUpdateSet((eb) => ({
+          name: eb.ref('excluded.name'),
+          region: eb.ref('excluded.region'),
+          ended_at: null,
+        })),
+      )
+      .execute()
+  for (const { tenant, facility } of ended(changes.filter(is('facility'))))
+    await tx
+      .updateTable('facility')
+      .set({ ended_at: at })
+      .where('tenant_id', '=', idOf(ids, tenant))
+      .where('facility', '=', facility)
+      .execute()
+}
+
+export async function applyApplications(tx: Tx, changes: readonly Change[], ids: TenantIds, at: Date): Promise<void> {
+  for (const rows of written(changes.filter(is('application'))))
+    await tx
+      .insertInto('application')
+      .values(
+        rows.map((row) => ({
+          tenant_id: idOf(ids, row.tenant),
+          application: row.application,
+          audience: row.audience,
+          facilities: [...row.facilities],
+          purposes: [...row.purposes],
+          scopes: [...row.scopes],
+        })),
+      )
+      .onConflict((conflict) =>
+        conflict.columns(['tenant_id', 'application']).doUpdateSet((eb) => ({
+          audience: eb.ref('excluded.audience'),
+          facilities: eb.ref('excluded.facilities'),
+          purposes: eb.ref('excluded.purposes'),
+          scopes: eb.ref('excluded.scopes'),
+          ended_at: null,
+        })),
+      )
+      .execute()
+  for (const { tenant, application } of ended(changes.filter(is('application'))))
+    await tx
+      .updateTable('application')
+      .set({ ended_at: at })
+      .where('tenant_id', '=', idOf(ids, tenant))
+      .where('application', '=', application)
+      .execute()
+}
