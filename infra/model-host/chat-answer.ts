@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { ChatAsked, Tool } from './chat-request.ts'
 import type { Knobs } from './knobs.ts'
-import { answerTo, piecesOf, sumOf } from './text.ts'
+import { answerTo, piecesOf, sumOf, textMessage } from './text.ts'
 
 /** One choice of an answer, planned before the first token leaves; every choice of a call is the same. */
 export type ChatAnswer = {
@@ -20,17 +20,13 @@ export function planAnswer(asked: ChatAsked, knobs: Knobs): ChatAnswer {
   const wanted = Math.min(knobs.chunks ?? said.pieces.length, cap)
   const finishReason = wanted < (knobs.chunks ?? said.pieces.length) ? 'length' : 'stop'
   if (wanted === said.pieces.length) {
-    return { deltas: said.deltas, message: textMessage(said.text), finishReason }
+    return { deltas: said.deltas, message: said.message, finishReason }
   }
   return {
     deltas: firstOf(said.deltas, wanted),
     message: textMessage(firstOf(said.pieces, wanted).join('')),
     finishReason,
   }
-}
-
-function textMessage(text: string): string {
-  return `{"role":"assistant","content":${JSON.stringify(text)},"refusal":null}`
 }
 
 /** So many of the pieces, from the start again when there are too few. */

@@ -16,6 +16,8 @@ export type Pieces = {
   readonly pieces: readonly string[]
   /** Each piece as the JSON of its `delta`, made once. */
   readonly deltas: readonly string[]
+  /** The whole text as the JSON of a `message`. */
+  readonly message: string
 }
 
 export function piecesOf(text: string): Pieces {
@@ -23,10 +25,16 @@ export function piecesOf(text: string): Pieces {
   if (known !== undefined) return known
   // The `u` flag keeps a surrogate pair in one piece; a lone half would not survive UTF-8.
   const pieces = text.match(/\s*\S{1,12}|\s+$/gu) ?? []
-  const made = { text, pieces, deltas: pieces.map((piece) => `{"content":${JSON.stringify(piece)}}`) }
+  const deltas = pieces.map((piece) => `{"content":${JSON.stringify(piece)}}`)
+  const made = { text, pieces, deltas, message: textMessage(text) }
   if (cache.size >= cachedTextsMax) cache.clear()
   cache.set(text, made)
   return made
+}
+
+/** The `message` of an answer in words, as JSON. */
+export function textMessage(text: string): string {
+  return `{"role":"assistant","content":${JSON.stringify(text)},"refusal":null}`
 }
 
 const cachedTextsMax = 256
