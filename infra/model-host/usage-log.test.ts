@@ -1,7 +1,7 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { z } from 'zod'
 import { startModelHost } from './model-host.ts'
 import { openUsageLog, type HostUsageRow } from './usage-log.ts'
@@ -28,6 +28,15 @@ test('the file holds each row once, when the host has stopped', async () => {
   await rm(folder, { recursive: true })
   expect(lines.map((line) => JSON.parse(line))).toEqual(inMemory)
   expect(new Set(inMemory.map((each) => each.requestId)).size).toBe(20)
+})
+
+test('a host that stops breaks off what is in flight, and says so', async () => {
+  const host = await startModelHost({ knobs: { stallBeforeHeaders: true } })
+  const answer = ask(host.url, 'request-1')
+  await vi.waitFor(() => expect(host.open()).toEqual(['request-1']))
+  await host.stop()
+  await expect(answer).rejects.toThrow('fetch failed')
+  expect(host.usage()).toMatchObject([{ requestId: 'request-1', finished: 'cut', status: 0 }])
 })
 
 test('a row says whose call it was, which attempt, and what it was allowed', async () => {
