@@ -75,18 +75,14 @@ function smallest(one: number | null | undefined, other: number | null | undefin
 }
 
 function lastQuestion(messages: ChatRequest['messages']): string {
-  const last = messages.findLast((candidate) => candidate.role === 'user')
-  return last === undefined ? '' : textsOf(last).join('\n')
-}
-
-function textsOf(from: ChatRequest['messages'][number]): string[] {
-  if (typeof from.content === 'string') return [from.content]
-  return (from.content ?? []).flatMap((piece) => piece.text ?? [])
+  const content = messages.findLast((candidate) => candidate.role === 'user')?.content ?? ''
+  return typeof content === 'string' ? content : content.map((piece) => piece.text ?? '').join('\n')
 }
 
 /** A tool is called when the caller insists or the question asks for it, but not again on top of its own result. */
 function toolToCall(request: ChatRequest, question: string): Tool | null {
   const tools = request.tools ?? []
+  if (tools.length === 0) return null
   const choice = request.tool_choice
   if (typeof choice === 'object' && choice !== null) {
     return tools.find((candidate) => candidate.function.name === choice.function.name) ?? null
@@ -97,13 +93,17 @@ function toolToCall(request: ChatRequest, question: string): Tool | null {
 }
 
 function promptTokensOf(request: ChatRequest, bytes: number): number {
-  const texts = request.messages.flatMap(textsOf)
-  const parts = request.messages.flatMap((each) => (Array.isArray(each.content) ? each.content : []))
+  const texts: string[] = []
+  let otherParts = 0
+  for (const { content } of request.messages) {
+    if (typeof content === 'string') texts.push(content)
+    else if (Array.isArray(content)) {
+      for (const piece of content) {
+        if (piece.text === undefined) otherParts += 1
+        else texts.push(piece.text)
+      }
+    }
+  }
   if (request.tools?.length) texts.push(JSON.stringify(request.tools))
-  return countPromptTokens({
-    texts,
-    messages: request.messages.length,
-    otherParts: parts.filter((each) => each.text === undefined).length,
-    bytes,
-  })
+  return countPromptTokens({ texts, messages: request.messages.length, otherParts, bytes })
 }

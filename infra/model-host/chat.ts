@@ -1,7 +1,7 @@
 import { planAnswer, type ChatAnswer } from './chat-answer.ts'
 import { readChatRequest, type ChatAsked } from './chat-request.ts'
 import { streamChat } from './chat-stream.ts'
-import { failsInstead } from './faults.ts'
+import { faultInstead } from './faults.ts'
 import { refuseCall } from './http-answers.ts'
 import { pauseBefore } from './pace.ts'
 import { reportedUsage } from './reported-usage.ts'
@@ -17,12 +17,14 @@ export async function serveChat(call: ServedCall): Promise<void> {
   call.user = asked.user
   call.maxTokens = asked.maxTokens
   call.inputTokens = call.knobs.promptTokens ?? asked.promptTokens
-  if (await failsInstead(call)) return
+  const fault = faultInstead(call)
+  if (fault !== null) return fault
 
   const answer = planAnswer(asked, call.knobs)
-  if (!(await call.pause(call.knobs.firstTokenMs))) return
+  if (call.knobs.firstTokenMs > 0 && !(await call.pause(call.knobs.firstTokenMs))) return
   if (asked.stream) return streamChat(call, asked, answer, nextId())
-  if (!(await generate(call, asked, answer))) return
+  if (call.knobs.chunkMs !== 0 && !(await generate(call, asked, answer))) return
+  call.outputTokens = call.knobs.completionTokens ?? answer.deltas.length * asked.choices
   return sendWhole(call, wholeAnswer(call, asked, answer))
 }
 
@@ -31,13 +33,10 @@ export async function serveChat(call: ServedCall): Promise<void> {
  * finds in the host's log what was generated for nothing: the host bills it.
  */
 async function generate(call: ServedCall, asked: ChatAsked, answer: ChatAnswer): Promise<boolean> {
-  if (call.knobs.chunkMs !== 0) {
-    for (let index = 1; index < answer.deltas.length; index++) {
-      call.outputTokens = index * asked.choices
-      if (!(await call.pause(pauseBefore(index, call.knobs)))) return false
-    }
+  for (let index = 1; index < answer.deltas.length; index++) {
+    call.outputTokens = index * asked.choices
+    if (!(await call.pause(pauseBefore(index, call.knobs)))) return false
   }
-  call.outputTokens = call.knobs.completionTokens ?? answer.deltas.length * asked.choices
   return true
 }
 

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { failsInstead } from './faults.ts'
+import { faultInstead } from './faults.ts'
 import { refuseCall } from './http-answers.ts'
 import type { ServedCall } from './served-call.ts'
 import { sumOf } from './text.ts'
@@ -28,9 +28,10 @@ export async function serveEmbeddings(call: ServedCall): Promise<void> {
   call.model = request.model
   call.user = request.user ?? request.safety_identifier ?? null
   call.inputTokens = call.knobs.promptTokens ?? Math.min(counted, call.bodyBytes)
-  if (await failsInstead(call)) return
+  const fault = faultInstead(call)
+  if (fault !== null) return fault
 
-  if (!(await call.pause(call.knobs.firstTokenMs))) return
+  if (call.knobs.firstTokenMs > 0 && !(await call.pause(call.knobs.firstTokenMs))) return
   const dimensions = request.dimensions ?? dimensionsDefault
   const data = inputs.map((input, index) => {
     const vector = embed(input.text, dimensions)

@@ -3,31 +3,27 @@ import type { ScriptWrite } from './knobs.ts'
 import type { ServedCall } from './served-call.ts'
 
 /**
- * The faults that happen instead of an answer, in this order: an error status, a closed connection, silence, a script.
- * True when one did. A host bills nothing for a call it refused or died under; it does bill one its caller gave up on,
- * so a silent call keeps its input tokens.
+ * The fault that happens instead of an answer, in this order: an error status, a closed connection, silence, a script.
+ * Null when there is none, which costs an immediate answer nothing. A host bills nothing for a call it refused or died
+ * under; it does bill one its caller gave up on, so a silent call keeps its input tokens.
  */
-export async function failsInstead(call: ServedCall): Promise<boolean> {
+export function faultInstead(call: ServedCall): Promise<void> | null {
   const { knobs } = call
-  if (knobs.status !== null) {
-    call.inputTokens = 0
-    failCall(call, knobs.status, knobs.retryAfterSeconds)
-    return true
-  }
-  if (knobs.closeBeforeHeaders) {
-    call.inputTokens = 0
-    call.cut('cut')
-    return true
-  }
-  if (knobs.stallBeforeHeaders) {
-    await call.silence()
-    return true
-  }
-  if (knobs.script !== null) {
-    await playScript(call, knobs.script)
-    return true
-  }
-  return false
+  if (knobs.status !== null || knobs.closeBeforeHeaders) return refuse(call)
+  if (knobs.stallBeforeHeaders) return silence(call)
+  return knobs.script === null ? null : playScript(call, knobs.script)
+}
+
+function refuse(call: ServedCall): Promise<void> {
+  const { status, retryAfterSeconds } = call.knobs
+  call.inputTokens = 0
+  if (status === null) call.cut('cut')
+  else failCall(call, status, retryAfterSeconds)
+  return Promise.resolve()
+}
+
+async function silence(call: ServedCall): Promise<void> {
+  await call.silence()
 }
 
 async function playScript(call: ServedCall, script: readonly ScriptWrite[]): Promise<void> {

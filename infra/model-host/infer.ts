@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { failsInstead } from './faults.ts'
+import { faultInstead } from './faults.ts'
 import { refuseCall } from './http-answers.ts'
 import { predictors, type Predictor, type Tensor } from './predictors.ts'
 import type { ServedCall } from './served-call.ts'
@@ -36,9 +36,10 @@ export async function serveInfer(call: ServedCall): Promise<void> {
   const wanted = request.outputs?.map((output) => output.name) ?? outputs.tensors.map((output) => output.name)
   const missing = wanted.find((name) => outputs.tensors.every((output) => output.name !== name))
   if (missing !== undefined) return refuseCall(call, 400, `model ${model} has no output ${missing}`)
-  if (await failsInstead(call)) return
+  const fault = faultInstead(call)
+  if (fault !== null) return fault
 
-  if (!(await call.pause(call.knobs.firstTokenMs))) return
+  if (call.knobs.firstTokenMs > 0 && !(await call.pause(call.knobs.firstTokenMs))) return
   const body = {
     model_name: model,
     model_version: call.named?.version ?? '1',
