@@ -1,11 +1,11 @@
-import { sql } from 'kysely'
 import type { Instant, Result } from '../kernel/index.ts'
 import { systemTransaction, type Database } from '../db/index.ts'
 import type { Declarations } from './declarations.ts'
-import { loadCurrent } from './load-current.ts'
-import { planChanges, type Plan } from './plan-changes.ts'
+import { loadCurrent } from './store-current.ts'
+import type { Plan } from './change.ts'
+import { planChanges } from './plan-changes.ts'
 import type { Problem } from './problem.ts'
-import { applyChanges } from './store.ts'
+import { applyChanges, lockDeclarations } from './store.ts'
 
 /** Who stands beside a license revision that came from the tree. */
 const recordedBy = 'declarations'
@@ -22,7 +22,7 @@ export async function applyDeclarations(
   now: Instant,
 ): Promise<Result<Plan, readonly Problem[]>> {
   return systemTransaction(database, 'apply-declarations', async (tx) => {
-    await sql`select pg_advisory_xact_lock(hashtext('formulary.declarations'))`.execute(tx)
+    await lockDeclarations(tx)
     const plan = planChanges(await loadCurrent(tx), declarations, now)
     if (plan.ok) await applyChanges(tx, plan.value.changes, { recordedBy, now })
     return plan

@@ -1,4 +1,4 @@
-import type { Change } from './plan-changes.ts'
+import type { Change } from './change.ts'
 
 /** Rows in one statement: far below the 65,535 parameters that the protocol can number. */
 const ROWS_MAX = 1000

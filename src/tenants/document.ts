@@ -45,23 +45,38 @@ export function flatten(value: Json | undefined, path = ''): ReadonlyMap<string,
     return new Map(
       Object.entries(value).flatMap(([key, member]) => [...flatten(member, path === '' ? key : `${path}.${key}`)]),
     )
-  if (value.every((element) => typeof element !== 'object')) return new Map([[path, `[${value.join(', ')}]`]])
+  if (value.every((element) => typeof element !== 'object')) return new Map([[path, `[${value.map(word).join(', ')}]`]])
   const seen = new Map<string, number>()
   return new Map(
     value.flatMap((element) => {
-      const label = labelOf(element)
+      const { label, rest } = labelled(element)
       const count = (seen.get(label) ?? 0) + 1
       seen.set(label, count)
-      return [...flatten(element, `${path}[${count === 1 ? label : `${label} #${count}`}]`)]
+      return [...flatten(rest, `${path}[${count === 1 ? label : `${label} #${count}`}]`)]
     }),
   )
 }
 
-/** What an entitlement, a price or a budget is about. `per` is a budget's period, and a mere number in a price. */
-function labelOf(element: Json): string {
-  if (typeof element !== 'object' || element === null || isList(element)) return ''
-  const { meter, per, model, application, facility } = element
-  return [meter, typeof per === 'string' ? per : undefined, model, application, facility]
-    .filter((part) => typeof part === 'string')
-    .join(' ')
+/** A list of words reads without quotes; a word with a comma in it is not two. */
+const word = (value: Json): string =>
+  typeof value === 'string' && /^[\w.-]+$/.test(value) ? value : JSON.stringify(value)
+
+/**
+ * What an entitlement, a price or a budget is about, and what else it says. `per` is a budget's period, and a mere
+ * number in a price.
+ */
+function labelled(element: Json): { label: string; rest: Json } {
+  if (typeof element !== 'object' || element === null || isList(element)) return { label: '', rest: element }
+  const { meter, per, model, application, facility, ...others } = element
+  const parts = [
+    meter,
+    typeof per === 'string' ? per : undefined,
+    // A budget of the model ehr is not one of the application ehr.
+    ...(meter === undefined ? [model] : [said('of', model), said('by', application), said('at', facility)]),
+  ]
+  const rest = typeof per === 'string' ? others : { per, ...others }
+  return { label: parts.filter((part) => typeof part === 'string').join(' '), rest }
 }
+
+const said = (before: string, name: Json | undefined): string | undefined =>
+  typeof name === 'string' ? `${before} ${name}` : undefined

@@ -1,6 +1,6 @@
 import { assertNever } from '../kernel/index.ts'
 import { instantText } from './document.ts'
-import type { Change, Plan } from './plan-changes.ts'
+import type { Change, Plan } from './change.ts'
 
 /**
  * A plan as a diff for a terminal: what ends comes first, because it is what nobody may overlook; then what is added

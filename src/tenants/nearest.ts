@@ -39,9 +39,10 @@ function edits(a: string, b: string): number {
 
 /** The advice for a name that nobody declared. */
 export function adviseName(written: string, declared: readonly string[], declareIt: string): string {
-  const meant = nearest(written, declared)
+  const names = [...new Set(declared)]
+  const meant = nearest(written, names)
   if (meant !== undefined) return `did you mean ${meant}? Otherwise ${declareIt}`
-  return declared.length === 0 ? declareIt : `write one of ${someOf(declared)}, or ${declareIt}`
+  return names.length === 0 ? declareIt : `write one of ${someOf(names)}, or ${declareIt}`
 }
 
 const LISTED_MAX = 12

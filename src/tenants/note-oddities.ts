@@ -1,6 +1,6 @@
 import { stageReaches } from '../policy/index.ts'
 import type { Declarations } from './declarations.ts'
-import type { Current } from './plan-changes.ts'
+import type { Current } from './change.ts'
 
 /** What is allowed and probably not meant. Nothing is changed for it. */
 export function noteOddities(current: Current, declared: Declarations): readonly string[] {

@@ -1,81 +1,11 @@
+import type { Change, Current, EndableKind, FieldChange, Kept, Plan, RevisionChange, RowChange } from './change.ts'
 import { err, ok, type Instant, type Result } from '../kernel/index.ts'
 import { flatten, licenseDocument, planDocument, type Json } from './document.ts'
 import type { Declarations } from './declarations.ts'
 import { noteOddities } from './note-oddities.ts'
 import type { Problem } from './problem.ts'
 import { refuseChanges } from './refuse-changes.ts'
-import {
-  rowsOf,
-  type ApplicationRow,
-  type DeploymentRow,
-  type FacilityRow,
-  type LicenseRow,
-  type ModelRow,
-  type PlanRow,
-  type Rows,
-  type TenantRow,
-  type VersionRow,
-} from './rows.ts'
-
-/** What the database holds now, in the words of the tree. */
-export interface Current {
-  readonly model: readonly Kept<'model'>[]
-  readonly version: readonly Kept<'version'>[]
-  readonly deployment: readonly Kept<'deployment'>[]
-  readonly tenant: readonly Kept<'tenant'>[]
-  readonly facility: readonly Kept<'facility'>[]
-  readonly application: readonly Kept<'application'>[]
-  /** The highest revision of each. */
-  readonly plan: readonly { readonly row: PlanRow; readonly revision: number }[]
-  /** The highest revision of each. */
-  readonly license: readonly {
-    readonly row: LicenseRow
-    readonly revision: number
-    readonly revokedAt: Instant | undefined
-  }[]
-}
-
-/** Rows are never deleted: what left the tree is ended (a tenant's) or withdrawn (the catalog's). */
-interface Kept<What extends keyof Rows> {
-  readonly row: Rows[What][number]
-  readonly ended: boolean
-}
-
-export interface FieldChange {
-  readonly field: string
-  readonly from: string | undefined
-  readonly to: string | undefined
-}
-
-/** `return`: what was ended stands in the tree again. */
-interface RowChange<What extends keyof Rows> {
-  readonly what: What
-  readonly act: 'add' | 'change' | 'return' | 'end'
-  readonly name: string
-  readonly fields: readonly FieldChange[]
-  readonly row: Rows[What][number]
-}
-/** A new revision of what is never edited. */
-interface RevisionChange<What extends 'plan' | 'license'> {
-  readonly what: What
-  readonly act: 'add' | 'change'
-  readonly name: string
-  readonly fields: readonly FieldChange[]
-  readonly row: Rows[What][number]
-  readonly revision: number
-}
-type EndableKind = Exclude<keyof Rows, 'plan' | 'license'>
-export type Change =
-  | { [What in EndableKind]: RowChange<What> }[EndableKind]
-  | RevisionChange<'plan'>
-  | RevisionChange<'license'>
-
-export interface Plan {
-  /** In the order in which they are done. Empty: the database says what the tree says. */
-  readonly changes: readonly Change[]
-  /** Nothing to do, but something to know: a recall that the tree does not mention, a pin that nobody can reach. */
-  readonly notes: readonly string[]
-}
+import { nameOf, rowsOf, type Rows, type VersionRow } from './rows.ts'
 
 /** What has to change for the database to say what the tree says, or why it must not. Pure; writes nothing. */
 export function planChanges(current: Current, declared: Declarations, now: Instant): Result<Plan, readonly Problem[]> {
@@ -107,18 +37,6 @@ export function planChanges(current: Current, declared: Declarations, now: Insta
 function keepRecalls(current: Current['version'], declared: readonly VersionRow[]): readonly VersionRow[] {
   const recalls = new Map(current.map(({ row }) => [nameOf.version(row), row.recalled]))
   return declared.map((row) => ({ ...row, recalled: row.recalled ?? recalls.get(nameOf.version(row)) }))
-}
-
-/** How each thing is called in a plan, and in the database when it is looked up. */
-export const nameOf = {
-  model: (row: ModelRow) => row.model,
-  version: (row: VersionRow) => `${row.model}@${row.version}`,
-  deployment: (row: DeploymentRow) => `${row.model}@${row.version}/${row.deployment}`,
-  plan: (row: PlanRow) => row.plan,
-  tenant: (row: TenantRow) => row.tenant,
-  facility: (row: FacilityRow) => `${row.tenant}/${row.facility}`,
-  application: (row: ApplicationRow) => `${row.tenant}/${row.application}`,
-  license: (row: LicenseRow) => `${row.tenant}/${row.license}`,
 }
 
 /** A row's columns that are its name are equal on both sides of a comparison; on an added one they say nothing new. */

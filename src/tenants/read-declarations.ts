@@ -27,7 +27,7 @@ export function readDeclarations(declared: readonly DeclarationFile[]): Result<D
   const tree = readFiles(declared, problems)
   for (const model of readable(tree.models)) problems.push(...checkModel(model))
   for (const plan of readable(tree.plans)) problems.push(...checkPlan(plan, tree))
-  for (const tenant of readable(tree.tenants)) problems.push(...checkTenant(tenant, tree))
+  for (const [name, tenant] of tree.tenants) if (tenant !== undefined) problems.push(...checkTenant(name, tenant, tree))
   for (const [tenant, license] of tree.licenses)
     if (license !== undefined) problems.push(...checkLicense(tenant, license, tree))
   problems.push(...checkTree(tree))

@@ -1,7 +1,7 @@
 import { plusDays, type Instant } from '../kernel/index.ts'
 import { stages } from '../policy/index.ts'
 import type { Declarations, Declared, DeclaredTenant } from './declarations.ts'
-import type { Current } from './plan-changes.ts'
+import type { Current } from './change.ts'
 import { sortProblems, type Problem } from './problem.ts'
 import { tokenLimits } from './rows.ts'
 import type { ModelFile } from './schema.ts'

@@ -128,6 +128,18 @@ export function rowsOf(declared: Declarations): Rows {
   }
 }
 
+/** How each thing is called in a plan, and in the database when it is looked up. */
+export const nameOf = {
+  model: (row: ModelRow) => row.model,
+  version: (row: VersionRow) => `${row.model}@${row.version}`,
+  deployment: (row: DeploymentRow) => `${row.model}@${row.version}/${row.deployment}`,
+  plan: (row: PlanRow) => row.plan,
+  tenant: (row: TenantRow) => row.tenant,
+  facility: (row: FacilityRow) => `${row.tenant}/${row.facility}`,
+  application: (row: ApplicationRow) => `${row.tenant}/${row.application}`,
+  license: (row: LicenseRow) => `${row.tenant}/${row.license}`,
+}
+
 /** A predictor has no tokens; its columns hold the least that the table allows, and no call of one reads them. */
 export const tokenLimits = ({
   limits,

@@ -120,7 +120,8 @@ export const LicenseFile = z.strictObject({
   plan: slug,
   term: z
     .strictObject({ start: Timestamp, end: Timestamp, graceDays: z.int().min(0).max(366) })
-    .refine((term) => term.end > term.start, { path: ['end'], error: 'an end that lies after the start' }),
+    // Turned around, so that a time which could not be read is not also called too early.
+    .refine((term) => !(term.end <= term.start), { path: ['end'], error: 'an end that lies after the start' }),
   evaluation: z.boolean().default(false),
   ...Terms.shape,
 })

@@ -14,6 +14,7 @@ import { err, ok, type Result } from '../kernel/index.ts'
 import { fileProblem, pathText, type Path, type Problem, type Words } from './problem.ts'
 
 const ALIASES_MAX = 100
+const SYNTAX_PROBLEMS_MAX = 5
 
 /**
  * One YAML file that was read, and where each of its values stands. Its data is what zod checks; every later check
@@ -44,10 +45,12 @@ export class Source {
 
   static #read(file: string, text: string): Result<Source, readonly Problem[]> {
     const lines = new LineCounter()
-    const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: 'silent' })
+    const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
     const at = (offset: number, words: Words): Problem => ({ file, ...position(lines, offset), path: '', ...words })
-    const broken = [...document.errors, ...document.warnings].map((error) => at(error.pos[0], syntaxWords(error)))
-    if (broken.length > 0) return err(broken)
+    const broken = [...document.errors, ...document.warnings]
+    // One bracket too many may be a thousand errors; the first ones are about it.
+    if (broken.length > 0)
+      return err(broken.slice(0, SYNTAX_PROBLEMS_MAX).map((error) => at(error.pos[0], syntaxWords(error))))
     const strange = strangeNodes(document).map(({ node, ...words }) => at(node.range?.[0] ?? 0, words))
     if (strange.length > 0) return err(strange)
     const data = readData(document)
@@ -170,6 +173,10 @@ const syntaxAdvice: Readonly<Record<string, readonly [string, string]>> = {
     'line the key up with its neighbors, and close [ and { where they end',
   ],
   MISSING_CHAR: ['a closing character is missing', 'close the quote, [ or { that was opened here or above'],
+  RESOURCE_EXHAUSTION: [
+    'the file is nested too deeply to be read',
+    'a declaration is a few levels deep; remove the extra brackets',
+  ],
   BLOCK_AS_IMPLICIT_KEY: [
     'a second colon stands where a value should be',
     'put the nested keys on their own lines, or quotes around a value with a colon in it',

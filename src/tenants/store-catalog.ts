@@ -1,6 +1,6 @@
 import type { Tx } from '../db/index.ts'
 import { ended, is, written } from './changed-rows.ts'
-import type { Change } from './plan-changes.ts'
+import type { Change } from './change.ts'
 
 /** Writes models, versions and deployments, and withdraws those that left the tree. */
 export async function applyCatalog(tx: Tx, changes: readonly Change[], at: Date): Promise<void> {

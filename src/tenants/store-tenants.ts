@@ -1,7 +1,7 @@
 import { assert } from '../kernel/index.ts'
 import type { Tx } from '../db/index.ts'
 import { ended, is, portions, written } from './changed-rows.ts'
-import type { Change } from './plan-changes.ts'
+import type { Change } from './change.ts'
 
 /** Writes tenants, and ends those that left the tree. What belongs to one stays as it is: it ends and returns with it. */
 export async function applyTenants(tx: Tx, changes: readonly Change[], at: Date): Promise<void> {

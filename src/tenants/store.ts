@@ -3,7 +3,7 @@ import type { Instant } from '../kernel/index.ts'
 import type { Tx } from '../db/index.ts'
 import { is, portions } from './changed-rows.ts'
 import { canonicalJson, licenseDocument, planDocument, type Json } from './document.ts'
-import type { Change } from './plan-changes.ts'
+import type { Change } from './change.ts'
 import { applyCatalog } from './store-catalog.ts'
 import { applyApplications, applyFacilities, applyTenants, idOf, tenantIds, type TenantIds } from './store-tenants.ts'
 
@@ -77,6 +77,10 @@ async function appendLicenses(
       .execute()
   }
 }
+
+/** One application of declarations at a time, until the transaction ends. */
+export const lockDeclarations = async (tx: Tx): Promise<void> =>
+  void (await sql`select pg_advisory_xact_lock(hashtext('formulary.declarations'))`.execute(tx))
 
 /** Made by the database, so that this folder runs wherever the gateway does. */
 const digestOf = (document: Json) => sql<Buffer>`sha256(convert_to(${canonicalJson(document)}, 'UTF8'))`

@@ -4,7 +4,7 @@ import { loadLicenses, type LicenseFacts } from '../licensing/index.ts'
 import { Stage } from '../policy/index.ts'
 import { Prices } from '../billing/index.ts'
 import type { Tx } from '../db/index.ts'
-import type { Current } from './plan-changes.ts'
+import type { Current } from './change.ts'
 import { protocols } from './schema.ts'
 
 const Protocol = z.enum(protocols)
