@@ -29,22 +29,6 @@ export const Prices = z.array(Price).max(1000)
 /** Picos per unit of one meter of one model; zero where the plan has no price for it. */
 export type UnitPrices = Readonly<Record<UsageMeter, Picos>>
 
-/** The unit prices that a plan revision has for a model. A price that names the model goes before one that does not. */
-export function unitPricesFor(prices: readonly Price[], model: string): UnitPrices {
-  const unit = (meter: UsageMeter): Picos => {
-    const named = prices.find((price) => price.meter === meter && 'model' in price && price.model === model)
-    const price = named ?? prices.find((other) => other.meter === meter && !('model' in other && other.model !== undefined))
-    if (price === undefined || typeof price.per !== 'number') return picos(0n)
-    return picos((parseAmount(price.amount) ?? 0n) / BigInt(price.per))
-  }
-  return {
-    input_tokens: unit('input_tokens'),
-    output_tokens: unit('output_tokens'),
-    requests: unit('requests'),
-    inferences: unit('inferences'),
-  }
-}
-
 /** A plan revision as the price book has it. */
 export interface PlanRevision {
   readonly plan: string
@@ -60,3 +44,30 @@ export type PriceBook = ReadonlyMap<string, readonly PlanRevision[]>
 /** The revision of a plan that holds at an instant. */
 export const planRevisionAt = (book: PriceBook, plan: string, at: Instant): PlanRevision | undefined =>
   book.get(plan)?.findLast((revision) => revision.effectiveAt <= at)
+
+/** A revision never changes, so that its unit prices are worked out once per model. */
+const worked = new WeakMap<PlanRevision, Map<string, UnitPrices>>()
+
+/** The unit prices that a plan revision has for a model. A price that names the model goes before one that does not. */
+export function unitPricesFor(revision: PlanRevision, model: string): UnitPrices {
+  let byModel = worked.get(revision)
+  if (byModel === undefined) worked.set(revision, (byModel = new Map()))
+  let prices = byModel.get(model)
+  if (prices === undefined) byModel.set(model, (prices = workOut(revision.prices, model)))
+  return prices
+}
+
+function workOut(prices: readonly Price[], model: string): UnitPrices {
+  const unit = (meter: UsageMeter): Picos => {
+    const named = prices.find((price) => price.meter === meter && 'model' in price && price.model === model)
+    const price = named ?? prices.find((other) => other.meter === meter && !('model' in other && other.model !== undefined))
+    if (price === undefined || typeof price.per !== 'number') return picos(0n)
+    return picos((parseAmount(price.amount) ?? 0n) / BigInt(price.per))
+  }
+  return {
+    input_tokens: unit('input_tokens'),
+    output_tokens: unit('output_tokens'),
+    requests: unit('requests'),
+    inferences: unit('inferences'),
+  }
+}

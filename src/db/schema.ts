@@ -181,7 +181,6 @@ export interface RateWindow {
 }
 
 export interface Reservation {
-  attempt: number;
   facts: Json;
   holds: Json;
   instance_id: string;
@@ -225,6 +224,7 @@ export interface UsageEvent {
   purpose: string;
   region: string;
   request_id: string;
+  requests: number;
   settled_at: Generated<Timestamp>;
   started_at: Timestamp;
   streamed: boolean;

@@ -1,6 +1,7 @@
 export { expireInstances } from './expire-instances.ts'
 export { GroupCommit, type Batch, type CommitOptions, type OpenCall, type WriteBatch } from './group-commit.ts'
 export { loadUsage, type UsageCursor, type UsageRow } from './load-usage.ts'
+export { reportUsage, type UsageTotal } from './report-usage.ts'
 export { callFacts, noteInFlight, recordFailedAttempt, release, settle, type PlanFacts } from './settle.ts'
 export { writeBatchTo } from './store.ts'
 export type { CallFacts, Outcome, UsageEvent } from './usage-event.ts'

@@ -74,9 +74,14 @@ export class Lender implements Pockets {
     await unregisterInstance(this.#needs.database, this.#instanceId)
   }
 
+  /** Whether nobody can have taken the leases away. */
+  get isFresh(): boolean {
+    return this.#needs.time.monotonicMs() < this.#freshUntilMs
+  }
+
   /** @throws Failure when the leases may have been taken away. */
   requireFresh(): void {
-    if (this.#needs.time.monotonicMs() >= this.#freshUntilMs)
+    if (!this.isFresh)
       throw new Failure('database', 'the leases could not be renewed', { retryable: true })
   }
 

@@ -33,6 +33,7 @@ export const redisLimiter =
       keyPrefix: 'formulary:rate',
       points: limit,
       duration: windowSeconds,
+      useRedisPackage: true,
       rejectIfRedisNotReady: true,
     })
 

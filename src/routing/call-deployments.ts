@@ -46,16 +46,11 @@ export interface FailedAttempt extends Attempted {
 }
 
 export type RoutingRefusal =
-  | { reason: 'no_deployment'; model: string }
   | { reason: 'model_host_refused'; hostStatus: number; contextExceeded: boolean; param: string | undefined }
   | { reason: 'model_host_error' }
   | { reason: 'model_host_unavailable'; retryAfterSeconds: number }
   | { reason: 'model_host_timeout' }
   | { reason: 'caller_left' }
-
-export interface NoAnswer {
-  readonly refusal: RoutingRefusal
-}
 
 /**
  * Calls deployments in order until one answers. It goes on to the next only while nothing has been sent to the caller,
@@ -75,6 +70,7 @@ export async function callDeployments(
   if (first === undefined) return err({ reason: 'model_host_unavailable', retryAfterSeconds: 5 })
   let refusal: RoutingRefusal = { reason: 'model_host_unavailable', retryAfterSeconds: 5 }
   for (let attempt = 1; attempt <= Math.min(order.length, attemptsMax); attempt++) {
+    if (call.left.left) return err({ reason: 'caller_left' })
     if (attempt > 1 && !needs.circuits.takeRetry()) break
     const deployment = order[attempt - 1] ?? first
     const tried = await tryDeployment(needs, deployment, attempt, call)

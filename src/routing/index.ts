@@ -12,6 +12,6 @@ export { loadCatalog, type Catalog, type CatalogModel, type Deployment, type Ser
 export { choose, type ChooseNeeds } from './choose.ts'
 export { Circuits } from './circuit.ts'
 export { relayStream, type RelayBody, type StreamEnd, type StreamOutcome } from './relay-stream.ts'
-export { SseReader } from './sse-reader.ts'
+export { contentBytes, SseReader } from './sse-reader.ts'
 export type { Upstream, UpstreamAnswer, UpstreamCall, UpstreamRequest } from './upstream.ts'
 export { readUsage, settledUsage, type Delivered, type ReportedUsage, type Usage } from './usage.ts'

@@ -147,8 +147,7 @@ export class SseReader {
   }
 
   #count(text: string): void {
-    let bytes = 0
-    for (const match of text.matchAll(contentPattern)) bytes += match[1]?.length ?? 0
+    const bytes = contentBytes(text)
     if (bytes > 0) {
       this.#pieces++
       this.#bytes += bytes
@@ -159,6 +158,14 @@ export class SseReader {
 
 /** What a model says, in the places where hosts put it: text, reasoning, refusals, the name and arguments of a tool. */
 const contentPattern = /"(?:content|reasoning_content|reasoning|refusal|arguments|name)"\s*:\s*"((?:[^"\\]|\\.)+)"/g
+
+/** Bytes of content in JSON text, escapes included. */
+export function contentBytes(text: string): number {
+  let bytes = 0
+  for (const match of text.matchAll(contentPattern)) bytes += match[1]?.length ?? 0
+  return bytes
+}
+
 const finishPattern = /"finish_reason"\s*:\s*"/g
 
 /** The event's data: its `data:` lines without the name and one space, joined by line feeds. */

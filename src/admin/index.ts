@@ -1,0 +1,1 @@
+export { adminRoutes, type AdminNeeds } from './routes.ts'

@@ -1,0 +1,32 @@
+import { ConfigError, readPeppers, type Config } from '../../platform/node/config.ts'
+import { nodeLog } from '../../platform/node/log.ts'
+import { serveAdmin } from '../../platform/node/serve-admin.ts'
+import { givenDatabase } from '../../platform/node/start.ts'
+import { supervise } from '../../platform/node/supervise.ts'
+
+/** `formulary serve`: gateway processes and admin against a database that is there and up to date. */
+export async function runServe(config: Config, io: { out(line: string): void }): Promise<0> {
+  const { DATABASE_URL: databaseUrl, KEY_PEPPER: keyPepper } = config
+  if (databaseUrl === undefined) throw new ConfigError('DATABASE_URL is not set: `formulary serve` needs a database')
+  if (keyPepper === undefined) throw new ConfigError('KEY_PEPPER is not set: without it no key can be checked')
+  readPeppers(keyPepper)
+  const log = nodeLog(config.LOG_LEVEL)
+  const { appUrl, role } = givenDatabase(databaseUrl, config.DATABASE_OWNER_URL)
+  const gateways = await supervise({
+    workers: config.WORKERS,
+    orders: { databaseUrl: appUrl, databaseRole: role, keyPepper },
+    environment: process.env,
+    drainSeconds: config.DRAIN_SECONDS,
+    log,
+  })
+  const admin = await serveAdmin({ host: config.HOST, port: config.ADMIN_PORT, isReady: gateways.isReady })
+  io.out(JSON.stringify({ gateway: gateways.port, admin: admin.port, workers: config.WORKERS }))
+  await new Promise<void>((resolve) => {
+    process.once('SIGINT', () => resolve())
+    process.once('SIGTERM', () => resolve())
+  })
+  await admin.stop()
+  await gateways.stop()
+  log.flush()
+  return 0
+}

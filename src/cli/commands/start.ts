@@ -1,0 +1,43 @@
+import { readTenantsFolder } from '../read-tenants-folder.ts'
+import { applyDeclarations, formatProblem } from '../../tenants/index.ts'
+import { instant } from '../../kernel/index.ts'
+import type { Database } from '../../db/index.ts'
+import type { Config } from '../../platform/node/config.ts'
+import { nodeLog } from '../../platform/node/log.ts'
+import { startHouse } from '../../platform/node/start.ts'
+import { StartError } from '../../platform/node/start-error.ts'
+import { banner } from '../banner.ts'
+
+/** `npm start`: everything on this machine, until Ctrl-C. */
+export async function runStart(config: Config, io: { out(line: string): void }): Promise<0> {
+  const began = performance.now()
+  const log = nodeLog(config.LOG_LEVEL)
+  const house = await startHouse({
+    config,
+    environment: process.env,
+    log,
+    applyDeclarations: (database) => applyFolder(database, config.TENANTS_DIR),
+  })
+  io.out(banner(house.facts, config, performance.now() - began))
+  await interrupted()
+  io.out('Stopping: calls in flight end first. Press Ctrl-C again to stop at once.')
+  const impatient = () => process.exit(130)
+  process.once('SIGINT', impatient)
+  await house.stop()
+  log.flush()
+  return 0
+}
+
+function interrupted(): Promise<void> {
+  return new Promise((resolve) => {
+    process.once('SIGINT', () => resolve())
+    process.once('SIGTERM', () => resolve())
+  })
+}
+
+async function applyFolder(database: Database, tenantsDir: string): Promise<void> {
+  const read = await readTenantsFolder(tenantsDir)
+  const applied = read.ok ? await applyDeclarations(database, read.value, instant(Date.now())) : read
+  if (!applied.ok)
+    throw new StartError(`the declarations in ${tenantsDir} are refused:\n${applied.error.flatMap((problem) => formatProblem(problem, tenantsDir)).join('\n')}`)
+}

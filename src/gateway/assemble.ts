@@ -1,0 +1,105 @@
+import type { Clock, Defer, Hmac, Log, Random, Uuid } from '../kernel/index.ts'
+import type { Database } from '../db/index.ts'
+import { GroupCommit, writeBatchTo } from '../metering/index.ts'
+import { lanes, Lender, type RateStore } from '../quota/index.ts'
+import { Circuits, type Deadlines, type Deployment, type Upstream } from '../routing/index.ts'
+import { Directory } from './directory.ts'
+import type { Gateway, Meter } from './gateway.ts'
+
+/** The parts that a platform brings. */
+export interface Parts {
+  readonly platform: 'node' | 'workers'
+  readonly clock: Clock
+  readonly random: Random
+  readonly hmac: Hmac
+  readonly log: Log
+  readonly meter: Meter
+  readonly database: Database
+  readonly rates: RateStore
+  readonly upstream: Upstream
+  readonly deferred: Defer
+  readonly deadlines: Deadlines
+  readonly bodyBytesMax: number
+  readonly leaseSeconds: number
+  pepper(version: number): Uint8Array | undefined
+  credential(deployment: Deployment): string | undefined
+  isStopping(): boolean
+}
+
+/** Puts a gateway together. Nothing runs yet: `directory.refresh()` and `lender.start()` come before the first call. */
+export function assembleGateway(parts: Parts): Gateway {
+  const { clock, random, database, log, hmac } = parts
+  const now = () => clock.now()
+  const monotonicMs = () => clock.monotonicMs()
+  const directory = new Directory({ database, log, now, monotonicMs })
+  const after = (milliseconds: number, wake: () => void) => {
+    const timer = setTimeout(wake, milliseconds)
+    return { cancel: () => clearTimeout(timer) }
+  }
+  const lender = new Lender(
+    {
+      database,
+      rates: parts.rates,
+      time: { monotonicMs, after },
+      log,
+      platform: parts.platform,
+      now,
+      newInstanceId: () => random.uuid(clock.now()),
+    },
+    { leaseSeconds: parts.leaseSeconds, waitMs: 2_000, tightMs: 5_000, waitersMax: 2_000 },
+  )
+  const ledger = new GroupCommit(
+    {
+      write: writeBatchTo(database, log),
+      log,
+      instanceId: () => lender.instanceId,
+      onFenced: () => lender.beginAnew(),
+      monotonicMs,
+      pause: (milliseconds) => new Promise((resolve) => void after(milliseconds, () => resolve())),
+    },
+    { lanes: lanes.length, batchMax: 500, waitingMax: 20_000, giveUpMs: 5_000 },
+  )
+  return {
+    clock,
+    log,
+    hmac,
+    meter: parts.meter,
+    database,
+    directory,
+    lender,
+    ledger,
+    upstream: parts.upstream,
+    circuits: new Circuits(),
+    deadlines: parts.deadlines,
+    bodyBytesMax: parts.bodyBytesMax,
+    deferred: parts.deferred,
+    pepper: (version) => parts.pepper(version),
+    credential: (deployment) => parts.credential(deployment),
+    isStopping: () => parts.isStopping(),
+    monotonicMs,
+    fraction: () => random.fraction(),
+    newRequestId: () => random.uuid(clock.now()),
+    findKey: (keyId) => directory.findKey(keyId),
+    findKeyAgain: (keyId) => directory.findKeyAgain(keyId),
+    findLicenses: (tenantId) => directory.findLicenses(tenantId),
+    findModel: (model) => directory.catalog().get(model),
+    catalog: () => directory.catalog(),
+    planAt: (plan, at) => directory.planAt(plan, at),
+    pseudonym: pseudonymsBy(hmac, (version) => parts.pepper(version)),
+  }
+}
+
+/** HMAC under a key of the tenant's own, so that nobody can join two tenants' users by their pseudonyms. */
+function pseudonymsBy(hmac: Hmac, pepper: (version: number) => Uint8Array | undefined) {
+  const keys = new Map<Uuid, Uint8Array>()
+  return (tenantId: Uuid, value: string): string => {
+    let key = keys.get(tenantId)
+    if (key === undefined) {
+      key = hmac.sha256(pepper(1) ?? new Uint8Array(32), `pseudonym:${tenantId}`)
+      keys.set(tenantId, key)
+    }
+    return hex(hmac.sha256(key, value))
+  }
+}
+
+const hex = (bytes: Uint8Array): string => Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')

@@ -1,0 +1,129 @@
+import { ok, requestName, type Result } from '../kernel/index.ts'
+import { authenticate, type Principal, type Scope } from '../identity/index.ts'
+import { requireLicense, type NotInForce } from '../licensing/index.ts'
+import { decide, objectionsUnder, type Asked } from '../policy/index.ts'
+import { protect, type Sensitive } from '../privacy/index.ts'
+import { boundOf, reserve } from '../quota/index.ts'
+import { callDeployments, choose, type CallerLeft } from '../routing/index.ts'
+import { refuse, type Answer } from './answer.ts'
+import { deliverStream, deliverWhole } from './deliver.ts'
+import type { Asking, Gateway } from './gateway.ts'
+import { chargeAt, HeldCall } from './held-call.ts'
+import type { ModelRequest, RequestRefusal } from './read-request.ts'
+import { toWire, type Refusal } from './refusal.ts'
+import { orBroken } from './or-broken.ts'
+import { upstreamRequest } from './upstream-request.ts'
+
+/** One call of a model, as the edge hands it over. */
+export interface Call extends Asking {
+  readonly operation: Scope
+  readonly left: CallerLeft
+  /** Reads the body, up to its limit. Only the body of a known caller is read. */
+  body(): Promise<Result<Sensitive<string>, RequestRefusal>>
+  parse(body: string): Result<ModelRequest, RequestRefusal>
+}
+
+/**
+ * A call of a model, from its credential to its settlement. Every gate is a line here, and no gate is anywhere else: each
+ * takes what only the one before it makes.
+ */
+async function throughTheGates(gateway: Gateway, call: Call): Promise<Answer> {
+  const principal = await authenticate(gateway, call.authorization, call.now)
+  if (!principal.ok) return no(gateway, call, [principal.error])
+
+  const body = await call.body()
+  if (!body.ok) return no(gateway, call, [body.error])
+  const request = call.parse(body.value.reveal())
+  if (!request.ok) return no(gateway, call, [request.error])
+  const asked: Asked = {
+    model: request.value.model,
+    operation: call.operation,
+    facility: call.facility,
+    purpose: call.purpose,
+  }
+
+  const licensed = requireLicense(gateway, principal.value, call.now)
+  if (!licensed.ok) return no(gateway, call, everyReason(gateway, principal.value, licensed.error, asked))
+
+  const permit = decide(gateway, licensed.value, asked)
+  if (!permit.ok) return no(gateway, call, permit.error)
+
+  const deployments = choose(gateway, permit.value)
+
+  const planName = licensed.value.revision.plan
+  const plan = gateway.planAt(planName, call.now)
+  if (plan === undefined) return no(gateway, call, [{ reason: 'plan_missing', plan: planName }])
+  const charge = chargeAt(plan, permit.value.model.model)
+  const bound = boundOf(request.value.measured, permit.value.version, charge)
+  gateway.ledger.requireRoom(principal.value.tenant.tenantId)
+  const reservation = await reserve(gateway.lender, permit.value, bound, call.now)
+  if (!reservation.ok) return no(gateway, call, reservation.error)
+
+  const held = new HeldCall(gateway, call, {
+    reservation: reservation.value,
+    request: request.value,
+    permit: permit.value,
+    plan,
+  })
+  try {
+    const mode = licensed.value.revision.terms.privacy[permit.value.audience] ?? 'pass'
+    const content = protect(mode, body.value)
+    if (!content.ok) return no(gateway, call, [content.error])
+
+    const answered = await callDeployments(gateway, deployments, {
+      streamed: request.value.streamed,
+      left: call.left,
+      prepare(deployment, attempt) {
+        held.goesTo(deployment)
+        return upstreamRequest(gateway, call, held, { deployment, attempt })
+      },
+      noteFailed: (failed) => held.noteFailed(failed),
+    })
+    if (!answered.ok) return no(gateway, call, [answered.error])
+
+    // Both settle: a stream when it ends, a whole answer before it leaves.
+    const isStream = request.value.streamed && answered.value.answer.contentType.includes('text/event-stream')
+    return isStream
+      ? deliverStream(gateway, call, held, answered.value, call.left)
+      : await deliverWhole(call, held, answered.value)
+  } finally {
+    // Nobody waits for it: what is released is free at once, and the attempts are written beside the answer.
+    if (!held.isAnswered) gateway.deferred.defer(held.release())
+  }
+}
+
+/** The same with its last resort: a broken dependency or a bug ends as an answer that says nothing of the inside. */
+export async function callModel(gateway: Gateway, call: Call): Promise<Answer> {
+  const outcome = await orBroken(gateway, call, async () => ok(await throughTheGates(gateway, call)))
+  return outcome.ok ? outcome.value : no(gateway, call, outcome.error)
+}
+
+/** A license that is not in force is the first reason; whatever else is wrong with the call is told as well. */
+function everyReason(gateway: Gateway, principal: Principal, notInForce: NotInForce, asked: Asked): readonly Refusal[] {
+  const { refusal, revision } = notInForce
+  return revision === undefined ? [refusal] : [refusal, ...objectionsUnder(gateway, principal, revision, asked)]
+}
+
+function no(gateway: Gateway, call: Call, refusals: readonly Refusal[]): Answer {
+  const [first = { reason: 'bug' } satisfies Refusal] = refusals
+  const { status, code } = toWire(first)
+  const durationMs = gateway.monotonicMs() - call.startedMs
+  gateway.meter.callEnded({
+    operation: call.operation,
+    model: 'none',
+    outcome: code,
+    status,
+    durationMs,
+    firstByteMs: undefined,
+    inputTokens: 0,
+    outputTokens: 0,
+  })
+  gateway.log.info('call.refused', {
+    request: requestName(call.requestId),
+    operation: call.operation,
+    status,
+    reasons: refusals.map(({ reason }) => reason),
+    ms: Math.round(durationMs),
+  })
+  return refuse(call.requestId, refusals)
+}

@@ -1,0 +1,7 @@
+export type { Answer } from './answer.ts'
+export { assembleGateway, type Parts } from './assemble.ts'
+export { dataPlane, describeDataPlane, openApiInfo } from './describe.ts'
+export { Directory } from './directory.ts'
+export type { Gateway, Meter } from './gateway.ts'
+export { gatewayRoutes } from './routes.ts'
+export { isRelay, textOf, webTransport, type Transport } from './transport.ts'

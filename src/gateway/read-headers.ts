@@ -1,0 +1,29 @@
+import type { Context } from 'hono'
+import type { Asking, Gateway } from './gateway.ts'
+import type { Transport } from './transport.ts'
+
+const nameMax = 64
+
+/**
+ * What of the caller's headers is read; every other `formulary-*` or `x-tenant*` header is nobody's. A header only
+ * narrows what the application has, so that a wrong one refuses and never widens.
+ */
+export function askingOf(gateway: Gateway, transport: Transport, c: Context): Asking {
+  return {
+    requestId: gateway.newRequestId(),
+    now: gateway.clock.now(),
+    startedMs: gateway.monotonicMs(),
+    authorization: transport.header(c, 'authorization'),
+    facility: transport.header(c, 'formulary-facility')?.slice(0, nameMax),
+    purpose: transport.header(c, 'formulary-purpose-of-use')?.slice(0, nameMax),
+    traceparent: traceparentOf(transport.header(c, 'traceparent')),
+    tracestate: tracestateOf(transport.header(c, 'tracestate')),
+  }
+}
+
+/** W3C Trace Context, section 3.2: version 00; anything else is dropped, as the recommendation says. */
+const traceparentOf = (text: string | undefined): string | undefined =>
+  text !== undefined && /^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/.test(text) ? text : undefined
+
+const tracestateOf = (text: string | undefined): string | undefined =>
+  text !== undefined && text.length <= 512 && /^[\x20-\x7e]*$/.test(text) ? text : undefined

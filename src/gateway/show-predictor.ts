@@ -1,0 +1,31 @@
+import { err, ok, type Result } from '../kernel/index.ts'
+import { decide } from '../policy/index.ts'
+import type { Asking, Gateway } from './gateway.ts'
+import { licensedCaller } from './list-models.ts'
+import type { Refusal } from './refusal.ts'
+
+/**
+ * Metadata or readiness of a predictor (Open Inference Protocol V2), from the catalog: the same decision as a call's
+ * says whether the caller may see it, and the model host is not asked.
+ */
+export async function showPredictor(
+  gateway: Gateway,
+  asking: Asking,
+  name: string,
+  what: 'metadata' | 'ready',
+): Promise<Result<object, readonly Refusal[]>> {
+  const licensed = await licensedCaller(gateway, asking)
+  if (!licensed.ok) return licensed
+  const { facility, purpose } = asking
+  const permit = decide(gateway, licensed.value, { model: name, operation: 'infer', facility, purpose })
+  if (!permit.ok) return err(permit.error)
+  const { model, version } = permit.value
+  const served = gateway.catalog().get(model.model)?.versions.get(version.version)?.deployments ?? []
+  const now = gateway.monotonicMs()
+  const ready = served.some((deployment) => !gateway.circuits.isOpen(deployment, now))
+  if (what === 'ready') return ready ? ok({ name: model.model, ready }) : err([unavailable])
+  const title = gateway.catalog().get(model.model)?.title ?? model.model
+  return ok({ name: model.model, title, versions: [version.version], platform: 'formulary', inputs: [], outputs: [] })
+}
+
+const unavailable: Refusal = { reason: 'model_host_unavailable', retryAfterSeconds: 5 }

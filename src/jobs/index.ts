@@ -1,0 +1,13 @@
+import { ensureMonthsJob } from './ensure-months.ts'
+import { expireInstancesJob } from './expire-instances.ts'
+import type { Job } from './job.ts'
+import { pruneJob } from './prune.ts'
+
+/** The table of recurring jobs. */
+export const jobsFor = (options: { leaseSeconds: number }): readonly Job[] => [
+  expireInstancesJob(options.leaseSeconds),
+  ensureMonthsJob,
+  pruneJob,
+]
+export { runJobs } from './run-jobs.ts'
+export type { Job } from './job.ts'

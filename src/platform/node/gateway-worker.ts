@@ -1,0 +1,66 @@
+import { z } from 'zod'
+import { readConfig } from './config.ts'
+import { nodeLog } from './log.ts'
+import { watchProcess } from './metrics.ts'
+import { serveGateway } from './serve-gateway.ts'
+
+/** What the supervisor hands to each gateway process, in one environment variable. */
+export const WorkerOrders = z.object({
+  databaseUrl: z.string(),
+  databaseRole: z.string().optional(),
+  keyPepper: z.string(),
+  demoHostUrl: z.string().optional(),
+})
+export type WorkerOrders = z.infer<typeof WorkerOrders>
+
+export const ordersVariable = 'FORMULARY_WORKER_ORDERS'
+
+/** One gateway process of several that share a port. It ends when the supervisor says so or is gone. */
+async function main(): Promise<void> {
+  const orders = WorkerOrders.parse(JSON.parse(process.env[ordersVariable] ?? '{}'))
+  Reflect.deleteProperty(process.env, ordersVariable)
+  const config = readConfig(process.env)
+  const log = nodeLog(config.LOG_LEVEL)
+  const served = await serveGateway({
+    config,
+    databaseUrl: orders.databaseUrl,
+    databaseRole: orders.databaseRole,
+    keyPepper: orders.keyPepper,
+    demoHostUrl: orders.demoHostUrl,
+    environment: process.env,
+    log,
+  })
+  watchProcess(served)
+  let stopping = false
+  const stop = async () => {
+    if (stopping) return
+    stopping = true
+    await served.stop()
+    log.flush()
+    process.exit(0)
+  }
+  // Ctrl-C reaches every process of the terminal; the supervisor decides the order in which they end.
+  process.on('SIGINT', () => {})
+  process.on('SIGTERM', () => void stop())
+  process.on('disconnect', () => void stop())
+  process.on('message', (message) => {
+    if (message === 'stop') void stop()
+  })
+  process.on('uncaughtException', (error) => {
+    log.error('process.bug', {}, error)
+    log.flush()
+    process.exit(1)
+  })
+  process.on('unhandledRejection', (error) => {
+    log.error('process.bug', {}, error)
+    log.flush()
+    process.exit(1)
+  })
+  process.send?.({ kind: 'ready', port: served.port })
+}
+
+if (process.env[ordersVariable] !== undefined)
+  main().catch((error: unknown) => {
+    const why = error instanceof Error ? error.message : 'unknown error'
+    process.send?.({ kind: 'failed', why }, () => process.exit(1))
+  })

@@ -1,0 +1,36 @@
+import { createServer, type Server } from 'node:http'
+import { StartError } from './start-error.ts'
+
+/** Listens; a port in use is one clear line. Returns the port, which matters when 0 was asked for. */
+export function openPort(server: Server, at: { host: string; port: number }): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const fail = (error: NodeJS.ErrnoException) => reject(portError(error, at))
+    server.once('error', fail)
+    server.listen({ ...at, backlog: 1024 }, () => {
+      server.off('error', fail)
+      const address = server.address()
+      resolve(typeof address === 'object' && address !== null ? address.port : at.port)
+    })
+  })
+}
+
+/** Finds out early whether a port can be had, before anything else is started. */
+export async function requireFreePort(at: { host: string; port: number }): Promise<void> {
+  if (at.port === 0) return
+  const server = createServer()
+  await openPort(server, at)
+  await new Promise<void>((resolve) => server.close(() => resolve()))
+}
+
+function portError(error: NodeJS.ErrnoException, { host, port }: { host: string; port: number }): Error {
+  switch (error.code) {
+    case 'EADDRINUSE':
+      return new StartError(`port ${port} on ${host} is in use: stop what uses it, or set PORT or ADMIN_PORT to another`)
+    case 'EACCES':
+      return new StartError(`port ${port} may not be opened by this user: set PORT or ADMIN_PORT above 1023`)
+    case 'EADDRNOTAVAIL':
+      return new StartError(`${host} is no address of this machine: set HOST`)
+    default:
+      return error
+  }
+}

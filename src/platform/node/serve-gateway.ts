@@ -1,0 +1,164 @@
+import { createServer, type Server } from 'node:http'
+import { getRequestListener } from '@hono/node-server'
+import pg from 'pg'
+import { createApp } from '../../app.ts'
+import { openDatabase, requireBoundRole } from '../../db/index.ts'
+import { assembleGateway } from '../../gateway/index.ts'
+import { jobsFor, runJobs } from '../../jobs/index.ts'
+import type { Log } from '../../kernel/index.ts'
+import { postgresLimiter, quotaChannel, rateStore, redisLimiter } from '../../quota/index.ts'
+import type { Upstream } from '../../routing/index.ts'
+import { readPeppers, type Config } from './config.ts'
+import { listen } from './listen.ts'
+import { nodeMeter, type Watched } from './metrics.ts'
+import { openPort } from './open-port.ts'
+import { nodeClock, nodeHmac, nodeRandom } from './ports.ts'
+import { connectRedis } from './redis.ts'
+import { nodeTransport } from './transport.ts'
+import { nodeUpstream } from './upstream.ts'
+
+/** A poll so often finds a "no" within a second even if its notification is lost. */
+const directoryPollMs = 400
+
+export interface ServeOptions {
+  readonly config: Config
+  /** The app role's connection string, and a role to take on when the login is another. */
+  readonly databaseUrl: string
+  readonly databaseRole: string | undefined
+  readonly keyPepper: string
+  /** Where deployments at `http://model-host.demo` really are. */
+  readonly demoHostUrl: string | undefined
+  readonly environment: NodeJS.ProcessEnv
+  readonly log: Log
+}
+
+export interface ServedGateway extends Watched {
+  readonly port: number
+  /** Takes no new calls, lets those in flight end, gives everything back. */
+  stop(): Promise<void>
+}
+
+/**
+ * One gateway process: data plane, notifications, jobs.
+ * @throws Failure when the database cannot be reached or its role is too strong.
+ */
+export async function serveGateway(options: ServeOptions): Promise<ServedGateway> {
+  const { config, log } = options
+  const peppers = readPeppers(options.keyPepper)
+  const database = openDatabase({
+    url: options.databaseUrl,
+    applicationName: 'formulary-gateway',
+    tenantConnectionsMax: 6,
+    systemConnectionsMax: 8,
+    connectTimeoutMs: 3_000,
+    statementTimeoutMs: 10_000,
+    ...(options.databaseRole === undefined ? {} : { role: options.databaseRole }),
+  })
+  await requireBoundRole(database)
+  const upstream = nodeUpstream({ connectMs: 2_000, connectionsMax: 4_096 })
+  const redis = config.REDIS_URL === undefined ? undefined : await connectRedis(config.REDIS_URL)
+  let stopping = false
+  const open = new Set<Promise<unknown>>()
+  const gateway = assembleGateway({
+    platform: 'node',
+    clock: nodeClock,
+    random: nodeRandom,
+    hmac: nodeHmac,
+    log,
+    meter: nodeMeter,
+    database,
+    rates: rateStore(redis === undefined ? postgresLimiter(plainNumbers(database.systemPool)) : redisLimiter(redis.client), (failure) =>
+      log.warn('rates.alone', { why: failure.message }),
+    ),
+    upstream: options.demoHostUrl === undefined ? upstream : toDemoHost(upstream, options.demoHostUrl),
+    deferred: {
+      defer(work) {
+        const tracked: Promise<unknown> = work
+          .catch((error: unknown) => log.error('deferred.failed', {}, error))
+          .finally(() => open.delete(tracked))
+        open.add(tracked)
+      },
+    },
+    deadlines: { firstByteMs: config.FIRST_BYTE_SECONDS * 1000, idleMs: config.IDLE_SECONDS * 1000 },
+    bodyBytesMax: config.BODY_BYTES_MAX,
+    leaseSeconds: config.LEASE_SECONDS,
+    pepper: (version) => peppers.find(version),
+    credential: ({ credentialEnv }) => (credentialEnv === undefined ? undefined : options.environment[credentialEnv]),
+    isStopping: () => stopping,
+  })
+  await gateway.directory.refresh()
+  await gateway.lender.start({ keepAlive: true })
+
+  const refresh = () => {
+    gateway.directory.refresh().catch(() => log.warn('directory.refresh_failed'))
+  }
+  const poll = setInterval(refresh, directoryPollMs)
+  const ears = listen({
+    url: options.databaseUrl,
+    channels: { formulary_directory: refresh, [quotaChannel]: (payload) => gateway.lender.notice(payload) },
+    log,
+    onGap: refresh,
+  })
+  const jobs = runJobs({ database, log }, jobsFor({ leaseSeconds: config.LEASE_SECONDS }))
+
+  let callsOpen = 0
+  const listener = getRequestListener(createApp(gateway, nodeTransport).fetch, { overrideGlobalObjects: false })
+  const server = createServer(
+    { noDelay: true, keepAlive: true, maxHeaderSize: 32 * 1024, requestTimeout: 60_000, headersTimeout: 20_000 },
+    (incoming, outgoing) => {
+      callsOpen++
+      outgoing.once('close', () => callsOpen--)
+      void listener(incoming, outgoing)
+    },
+  )
+  server.keepAliveTimeout = 65_000
+  server.maxRequestsPerSocket = 0
+  const port = await openPort(server, { host: config.HOST, port: config.PORT })
+
+  return {
+    port,
+    ledgerWaiting: () => gateway.ledger.waiting,
+    callsOpen: () => callsOpen,
+    tenantsKnown: () => gateway.directory.tenantsKnown,
+    async stop() {
+      stopping = true
+      await closeServer(server, config.DRAIN_SECONDS)
+      clearInterval(poll)
+      await jobs.stop()
+      await ears.stop()
+      await Promise.allSettled(open)
+      await gateway.ledger.drained()
+      await gateway.lender.stop().catch(() => log.warn('lender.stop_failed'))
+      await upstream.close()
+      await redis?.close()
+      await database.close()
+    },
+  }
+}
+
+/** Waits for calls in flight, up to a limit; idle connections are closed at once. */
+async function closeServer(server: Server, drainSeconds: number): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+  server.closeIdleConnections()
+  const idle = setInterval(() => server.closeIdleConnections(), 100)
+  const late = setTimeout(() => server.closeAllConnections(), drainSeconds * 1000)
+  await closed
+  clearInterval(idle)
+  clearTimeout(late)
+}
+
+/** rate-limiter-flexible counts in doubles, and reads its int8 column as what pg gives it: here the text that it expects. */
+const plainNumbers = (pool: pg.Pool) => ({
+  query: (config: pg.QueryConfig) => pool.query({ ...config, types: pg.types }),
+})
+
+/** The declarations name the stand-in host by a name that no network knows; here it gets its real address. */
+function toDemoHost(upstream: Upstream, demoHostUrl: string): Upstream {
+  const named = 'http://model-host.demo'
+  return {
+    open: (request) =>
+      upstream.open(
+        request.url.startsWith(`${named}/`) ? { ...request, url: demoHostUrl + request.url.slice(named.length) } : request,
+      ),
+  }
+}

@@ -1,0 +1,184 @@
+import { randomBytes } from 'node:crypto'
+import { resolve } from 'node:path'
+import { migrateDatabase, openDatabase, systemTransaction, type Database } from '../../db/index.ts'
+import { createKey, keyDaysMax, listKeys, parseApiKey } from '../../identity/index.ts'
+import { instant, type Log } from '../../kernel/index.ts'
+import { readPeppers, type Config } from './config.ts'
+import {
+  developmentSecrets,
+  readDevelopmentKeys,
+  startDemoHost,
+  writeDevelopmentFacts,
+  type DevelopmentFacts,
+  type Secrets,
+} from './development.ts'
+import { ensureDatabase } from './ensure-database.ts'
+import { requireFreePort } from './open-port.ts'
+import { nodeHmac } from './ports.ts'
+import { startPostgres } from './postgres.ts'
+import { readMigrations } from './read-migrations.ts'
+import { noteRunningDatabase } from './running-database.ts'
+import { serveAdmin } from './serve-admin.ts'
+import { StartError } from './start-error.ts'
+import { supervise } from './supervise.ts'
+
+export interface Started {
+  readonly facts: DevelopmentFacts
+  stop(): Promise<void>
+}
+
+/**
+ * The whole house on one machine: database, declarations, a stand-in model host, gateway and admin. Everything it starts
+ * is stopped in the opposite order, also when a later part fails to start.
+ * @throws StartError, ConfigError or EmbeddedPostgresError with one line for the operator.
+ */
+export async function startHouse(options: {
+  config: Config
+  environment: NodeJS.ProcessEnv
+  log: Log
+  /** Brings the declarations into the database. @throws StartError when they are refused. */
+  applyDeclarations(database: Database): Promise<void>
+}): Promise<Started> {
+  const { config, log } = options
+  const stops: (() => Promise<void>)[] = []
+  const stop = async () => {
+    for (const stopPart of stops.splice(0).toReversed()) await stopPart()
+  }
+  try {
+    await requireFreePort({ host: config.HOST, port: config.PORT })
+    await requireFreePort({ host: config.HOST, port: config.ADMIN_PORT })
+    const dataDir = resolve(config.DATA_DIR)
+    const secrets = await developmentSecrets(dataDir)
+    const keyPepper = config.KEY_PEPPER ?? secrets.keyPepper
+    const urls = await databaseFor(config, secrets, dataDir, stops)
+    await migrateDatabase({ ownerUrl: urls.ownerUrl, migrations: await readMigrations() })
+
+    const keys = await withDatabase(urls, async (database) => {
+      await options.applyDeclarations(database)
+      return demoKeys(database, keyPepper, await readDevelopmentKeys(dataDir))
+    })
+
+    const demoHost = config.MODEL_HOST === 'demo' ? await startDemoHost(dataDir) : undefined
+    if (demoHost !== undefined) stops.push(demoHost.stop)
+    const gateways = await supervise({
+      workers: config.WORKERS,
+      orders: { databaseUrl: urls.appUrl, databaseRole: urls.role, keyPepper, demoHostUrl: demoHost?.url },
+      environment: options.environment,
+      drainSeconds: config.DRAIN_SECONDS,
+      log,
+    })
+    stops.push(gateways.stop)
+    const admin = await serveAdmin({ host: config.HOST, port: config.ADMIN_PORT, isReady: gateways.isReady })
+    stops.push(admin.stop)
+
+    const facts: DevelopmentFacts = {
+      gateway: `http://${hostInUrl(config.HOST)}:${gateways.port}`,
+      admin: `http://${hostInUrl(config.HOST)}:${admin.port}`,
+      modelHost: demoHost?.url ?? '',
+      ownerToken: config.OWNER_TOKEN ?? secrets.ownerToken,
+      keys,
+    }
+    await writeDevelopmentFacts(dataDir, facts)
+    return { facts, stop }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+interface Urls {
+  readonly ownerUrl: string
+  readonly appUrl: string
+  /** Taken on after connecting, when the login is not the app role itself. */
+  readonly role: string | undefined
+}
+
+async function databaseFor(
+  config: Config,
+  secrets: Secrets,
+  dataDir: string,
+  stops: (() => Promise<void>)[],
+): Promise<Urls> {
+  if (config.DATABASE_URL !== undefined) return givenDatabase(config.DATABASE_URL, config.DATABASE_OWNER_URL)
+  const postgres = await startPostgres({ dataDir: resolve(dataDir, 'postgres') })
+  stops.push(() => postgres.stop())
+  const { ownerPassword, appPassword } = secrets
+  const urls = await ensureDatabase({ adminUrl: postgres.url, database: 'formulary', ownerPassword, appPassword })
+  stops.push(await noteRunningDatabase(dataDir, urls))
+  return { ...urls, role: undefined }
+}
+
+/** A database of the operator's own: its login is the app role, or an owner's that takes the app role on. */
+export function givenDatabase(url: string, ownerUrl: string | undefined): Urls {
+  if (ownerUrl !== undefined) return { ownerUrl, appUrl: url, role: undefined }
+  let user: string
+  try {
+    user = decodeURIComponent(new URL(url).username)
+  } catch {
+    throw new StartError('DATABASE_URL is not a URL: write postgres://user:password@host:5432/database')
+  }
+  return { ownerUrl: url, appUrl: url, role: user === 'formulary_app' ? undefined : 'formulary_app' }
+}
+
+export async function withDatabase<T>(urls: Pick<Urls, 'appUrl' | 'role'>, work: (database: Database) => Promise<T>): Promise<T> {
+  const database = openDatabase({
+    url: urls.appUrl,
+    applicationName: 'formulary-admin',
+    tenantConnectionsMax: 2,
+    systemConnectionsMax: 2,
+    connectTimeoutMs: 10_000,
+    statementTimeoutMs: 120_000,
+    ...(urls.role === undefined ? {} : { role: urls.role }),
+  })
+  try {
+    return await work(database)
+  } finally {
+    await database.close()
+  }
+}
+
+/** One key per application, so that the first request can be sent at once. Keys of an earlier start are kept. */
+async function demoKeys(
+  database: Database,
+  keyPepper: string,
+  known: Readonly<Record<string, string>>,
+): Promise<Record<string, string>> {
+  const now = instant(Date.now())
+  const making = {
+    hmac: nodeHmac,
+    pepper: readPeppers(keyPepper).current,
+    randomBytes: (length: number) => new Uint8Array(randomBytes(length)),
+  }
+  return systemTransaction(database, 'administer', async (tx) => {
+    const applications = await tx
+      .selectFrom('application')
+      .innerJoin('tenant', 'tenant.tenant_id', 'application.tenant_id')
+      .select(['tenant.tenant', 'application.application'])
+      .where('application.ended_at', 'is', null)
+      .where('tenant.ended_at', 'is', null)
+      .orderBy('tenant.tenant')
+      .orderBy('application.application')
+      .limit(100)
+      .execute()
+    const live = new Set(
+      (await listKeys(tx, undefined))
+        .filter((key) => key.revokedAt === undefined && key.expiresAt > now + 86_400_000)
+        .map((key) => key.keyId),
+    )
+    const keys: Record<string, string> = {}
+    for (const { tenant, application } of applications) {
+      const name = `${tenant}/${application}`
+      const kept = known[name]
+      const keptId = kept === undefined ? undefined : parseApiKey(kept)?.keyId
+      if (kept !== undefined && keptId !== undefined && live.has(keptId)) {
+        keys[name] = kept
+        continue
+      }
+      const created = await createKey(tx, making, { tenant, application, scopes: undefined, days: keyDaysMax, now })
+      if (created.ok) keys[name] = created.value.key.text.reveal()
+    }
+    return keys
+  })
+}
+
+const hostInUrl = (host: string): string => (host === '0.0.0.0' ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host)
