@@ -13,7 +13,8 @@ export function explainIssue(kind: FileKind, source: Source, issue: Issue): read
   const path = issue.path.map((key) => (typeof key === 'number' ? key : String(key)))
   if (issue.code === 'unrecognized_keys') {
     const known = knownKeys(files[kind], source.data, path)
-    return issue.keys.map((key) => source.keyProblem([...path, key], unknownKey(key, known)))
+    const shown = (key: string) => (mayHoldSecret(path) ? 'this' : quoted(key))
+    return issue.keys.map((key) => source.keyProblem([...path, key], unknownKey(key, shown(key), known)))
   }
   const value = path.reduce(valueAt, source.data)
   const place: Place = { kind, path, name: nameOf(path), value, written: source.written(path) }
@@ -58,11 +59,11 @@ function wordsFor(issue: Issue, place: Place): Words {
   }
 }
 
-function unknownKey(key: string, known: readonly string[]): Words {
+function unknownKey(key: string, shown: string, known: readonly string[]): Words {
   const meant = nearest(key, known)
   const listed = `known here: ${someOf(known)}`
   return {
-    message: `${quoted(key)} is not a known key`,
+    message: `${shown} is not a known key`,
     advice: meant === undefined ? `remove it; ${listed}` : `did you mean ${meant}? (${listed})`,
   }
 }

@@ -1,10 +1,11 @@
 import { stageReaches } from '../policy/index.ts'
 import type { Declarations } from './declarations.ts'
 import type { Current } from './change.ts'
+import { quoted } from './problem.ts'
 
 /** What is allowed and probably not meant. Nothing is changed for it. */
 export function noteOddities(current: Current, declared: Declarations): readonly string[] {
-  return [...recallsThatStay(current, declared), ...unreachablePins(current, declared)]
+  return [...recallsThatStay(current, declared), ...unreachablePins(current, declared), ...emptyRegions(declared)]
 }
 
 /** A recall was a decision about safety, perhaps made elsewhere: a file that does not know of it does not undo it. */
@@ -14,7 +15,7 @@ function recallsThatStay(current: Current, declared: Declarations): readonly str
       const before = current.version.find(({ row }) => row.model === model && row.version === version)?.row
       return recalled === undefined && before?.recalled !== undefined
         ? [
-            `${model} ${version} stays recalled (${before.recalled}) though its file does not say so; a recall is for good`,
+            `${model} ${version} stays recalled (${quoted(before.recalled)}) though its file does not say so; a recall is for good`,
           ]
         : []
     }),
@@ -38,5 +39,17 @@ function unreachablePins(current: Current, declared: Declarations): readonly str
             `${named} at stage ${pinned.stage}, which ${audience} of ${tenant.value.tenant} cannot reach yet`,
         )
     }),
+  )
+}
+
+/** It may be a region that is yet to come, or a slip that keeps a license out of where it should be served. */
+function emptyRegions({ models, tenants }: Declarations): readonly string[] {
+  const served = new Set(
+    models.flatMap(({ value }) => value.versions.flatMap(({ deployments }) => deployments.map(({ region }) => region))),
+  )
+  return tenants.flatMap(({ license: { value } }) =>
+    value.residency
+      .filter((region) => !served.has(region))
+      .map((region) => `${value.license} allows the region ${quoted(region)}, where nothing is deployed`),
   )
 }

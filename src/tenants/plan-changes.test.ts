@@ -267,9 +267,14 @@ describe('what must not change', () => {
     const { changes, notes } = plan(after(sampleTree, recalled), sampleTree)
     expect(changes).toEqual([])
     expect(notes).toEqual([
-      'assistant 1.1.0 stays recalled (wrong doses) though its file does not say so; a recall is for good',
+      'assistant 1.1.0 stays recalled ("wrong doses") though its file does not say so; a recall is for good',
       'LIC-1 pins assistant 1.1.0, which is recalled: calls are refused',
     ])
+  })
+
+  test('a region where nothing is deployed is noted', () => {
+    const tree = withEdit(sampleTree, license, '[us-east, us-west]', '[us-east, us-west, us-wset]')
+    expect(plan(nothing, tree).notes).toEqual(['LIC-2 allows the region "us-wset", where nothing is deployed'])
   })
 
   test('a pin that its audience cannot reach is noted', () => {

@@ -89,6 +89,9 @@ const mistakes: readonly Mistake[] = [
   ['a password in an address', model, 'url: https://east.example/v1\n', 'url: https://u:hunter2@east.example/v1\n', '10:14', 'credential: { env'],
   ['a key in a query', model, 'url: https://east.example/v1\n', 'url: https://east.example/v1?key=hunter2\n', '10:14', 'without a query'],
   ['a secret instead of its name', model, 'env: EAST_KEY', 'env: sk-hunter2', '14:28', 'never the secret itself'],
+  ['a secret as a key', model, '{ env: EAST_KEY }', '{ sk-hunter2: EAST_KEY }', '14:23', 'known here: env'],
+  ['a secret beside its name', model, '{ env: EAST_KEY }', '{ env: EAST_KEY } sk-hunter2', '14:39', 'mend it here'],
+  ['an address with a space', model, 'url: https://east.example/v1\n', 'url: "https://east.example/v1 "\n', '10:14', 'absolute address'],
   ['a secret without a name', model, '{ env: EAST_KEY }', 'sk-hunter2', '14:21', 'credential: { env: EAST_KEY }'],
   ["the gateway's own secret", model, 'env: EAST_KEY', 'env: KEY_PEPPER', '14:28', 'belongs to the gateway'],
   // Names.

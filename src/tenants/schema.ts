@@ -31,7 +31,7 @@ const Address = z
   .string()
   .max(2000)
   .refine(
-    (text) => URL.canParse(text) && /^https?:\/\//.test(text),
+    (text) => URL.canParse(text) && /^https?:\/\/[^\s\\]+$/.test(text),
     'an absolute address, such as https://models.example/v1',
   )
   .refine(

@@ -155,8 +155,13 @@ const tooManyAliases: Words = {
   advice: 'write the values out instead of repeating them with *',
 }
 
-function syntaxWords(error: { code: string; message: string }): Words {
-  const [message, advice] = syntaxAdvice[error.code] ?? [error.message, 'mend the YAML here or on the line above']
+function syntaxWords(error: { code: string }): Words {
+  // The library's own words quote the file, and what stands in the wrong place may be a secret.
+  const kind = error.code.toLowerCase().replaceAll('_', ' ')
+  const [message, advice] = syntaxAdvice[error.code] ?? [
+    `this cannot be read as YAML (${kind})`,
+    'mend it here or on the line above; quotes around a text make it plain',
+  ]
   return { message, advice }
 }
 
