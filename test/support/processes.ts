@@ -1,0 +1,61 @@
+import { fork, type ChildProcess } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { ordersVariable, type WorkerOrders } from '../../src/platform/node/gateway-worker.ts'
+import { testHostKey, testPepper } from './house.ts'
+
+export interface GatewayProcess {
+  readonly url: string
+  readonly pid: number
+  /** Ends it as the kernel would: nothing is flushed, nobody is told. */
+  kill(): Promise<void>
+  /** Asks it to stop and waits until it has. */
+  stop(): Promise<void>
+}
+
+const worker = fileURLToPath(new URL('../../src/platform/node/gateway-worker.ts', import.meta.url))
+
+/** A gateway as a process of its own, on a free port. */
+export async function spawnGateway(options: {
+  databaseUrl: string
+  environment?: Readonly<Record<string, string>>
+}): Promise<GatewayProcess> {
+  const orders: WorkerOrders = { databaseUrl: options.databaseUrl, keyPepper: testPepper }
+  const child = fork(worker, [], {
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    env: {
+      ...process.env,
+      PORT: '0',
+      LEASE_SECONDS: '2',
+      LOG_LEVEL: 'error',
+      TEST_HOST_KEY: testHostKey,
+      ...options.environment,
+      [ordersVariable]: JSON.stringify(orders),
+    },
+  })
+  const port = await ready(child)
+  return {
+    url: `http://127.0.0.1:${port}`,
+    pid: child.pid ?? 0,
+    kill: () => ended(child, () => child.kill('SIGKILL')),
+    stop: () => ended(child, () => child.send('stop')),
+  }
+}
+
+function ready(child: ChildProcess): Promise<number> {
+  return new Promise((resolve, reject) => {
+    child.once('exit', (code) => reject(new Error(`the gateway ended with ${code} before it was ready`)))
+    child.on('message', (message: unknown) => {
+      if (typeof message !== 'object' || message === null || !('kind' in message)) return
+      if (message.kind === 'ready' && 'port' in message) resolve(Number(message.port))
+      if (message.kind === 'failed' && 'why' in message) reject(new Error(String(message.why)))
+    })
+  })
+}
+
+function ended(child: ChildProcess, end: () => void): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve()
+  return new Promise((resolve) => {
+    child.once('exit', () => resolve())
+    end()
+  })
+}
