@@ -61,10 +61,15 @@ const closeBrace = 0x7d
 const openBracket = 0x5b
 const closeBracket = 0x5d
 
-const nameOf = (quoted: string): string => {
+/** A name whose escapes are broken is taken as it stands: a host's answer is read here too, and may be cut off. */
+function nameOf(quoted: string): string {
   if (!quoted.includes('\\')) return quoted.slice(1, -1)
-  const name: unknown = JSON.parse(quoted)
-  return typeof name === 'string' ? name : quoted
+  try {
+    const name: unknown = JSON.parse(quoted)
+    return typeof name === 'string' ? name : quoted
+  } catch {
+    return quoted
+  }
 }
 
 function skipSpace(text: string, from: number): number {
@@ -88,7 +93,7 @@ function valueEnd(text: string, from: number): number {
   if (first === quote) return stringEnd(text, from)
   if (first !== openBrace && first !== openBracket) {
     let at = from
-    for (let code = text.charCodeAt(at); code > 0x20 && code !== comma && code !== closeBrace && code !== closeBracket; )
+    for (let code = text.charCodeAt(at); code > 0x20 && code !== comma && code !== closeBrace && code !== closeBracket;)
       code = text.charCodeAt(++at)
     return at
   }

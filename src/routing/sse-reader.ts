@@ -5,6 +5,7 @@ export const eventBytesMax = 4 * 1024 * 1024
 
 const lf = 0x0a
 const cr = 0x0d
+const backslash = 0x5c
 const decoder = new TextDecoder('latin1')
 
 /**
@@ -16,7 +17,7 @@ const decoder = new TextDecoder('latin1')
  * not look like a key.
  */
 export class SseReader {
-  /** The last usage that the host reported and that can be read. */
+  /** The last usage of the host's that can be read and is a possible one: no zero for what was delivered. */
   reported: ReportedUsage | undefined
   /** `[DONE]` was seen. What comes after it is nobody's. */
   done = false
@@ -34,6 +35,10 @@ export class SseReader {
   #heldBytes = 0
   #lineBytes = 0
   #afterCr = false
+  /** The line before ended in a CR without a LF. A stream of such lines is not kept waiting for one. */
+  #loneCr = false
+  /** The held event is whole but for the LF that may follow its last CR. */
+  #lfMayFollow = false
   #tail: Uint8Array | undefined
 
   constructor(options: { keepUsageChunk: boolean }) {
@@ -55,7 +60,18 @@ export class SseReader {
     let eventStart = 0
     // Where the bytes begin that may leave and have not been put on the list.
     let leavingStart = 0
-    for (let i = 0; i < chunk.length; i++) {
+    if (this.#lfMayFollow && chunk.length > 0) {
+      this.#lfMayFollow = false
+      if (chunk[0] === lf) {
+        eventStart = leavingStart = 1
+        this.#afterCr = this.#loneCr = false
+      }
+      const event = this.#whole(chunk.subarray(0, eventStart))
+      const verdict = this.#judge(event)
+      if (verdict === 'end') return leaving
+      if (verdict === 'pass') leaving.push(event)
+    }
+    for (let i = eventStart; i < chunk.length; i++) {
       const byte = chunk[i]
       if (byte !== lf && byte !== cr) {
         this.#lineBytes++
@@ -64,18 +80,23 @@ export class SseReader {
       }
       if (byte === lf && this.#afterCr) {
         // The second half of a CR LF: the line has already ended.
-        this.#afterCr = false
+        this.#afterCr = this.#loneCr = false
         continue
       }
-      this.#afterCr = byte === cr
+      const wasLoneCr = this.#loneCr
+      this.#afterCr = this.#loneCr = byte === cr
       if (this.#lineBytes > 0) {
         this.#lineBytes = 0
         continue
       }
-      // An empty line ends the event. A line feed that belongs to it goes with it when it is here already.
+      // An empty line ends the event. A line feed that belongs to it goes with it: the caller's bytes are the same
+      // wherever the host's packets end.
       if (byte === cr && chunk[i + 1] === lf) {
         i++
-        this.#afterCr = false
+        this.#afterCr = this.#loneCr = false
+      } else if (byte === cr && i + 1 === chunk.length && !wasLoneCr) {
+        this.#lfMayFollow = true
+        break
       }
       const wasHeld = this.#heldBytes > 0
       const event = this.#whole(chunk.subarray(eventStart, i + 1))
@@ -132,8 +153,9 @@ export class SseReader {
       this.hostError = true
       return 'end'
     }
-    const usageOnly = text.includes('"usage"') && this.#readUsage(text)
+    // Counted first: whether zero is a possible output depends on what was delivered until here.
     this.#count(text)
+    const usageOnly = text.includes('"usage"') && this.#readUsage(text)
     return usageOnly && !this.#keepUsageChunk ? 'drop' : 'pass'
   }
 
@@ -142,7 +164,7 @@ export class SseReader {
     const chunk = parse(dataOf(text))
     if (typeof chunk !== 'object' || chunk === null || !('usage' in chunk) || chunk.usage === null) return false
     const usage = readUsage(chunk.usage)
-    if (usage !== undefined) this.reported = usage
+    if (usage !== undefined && (usage.outputTokens > 0 || this.#bytes === 0)) this.reported = usage
     return 'choices' in chunk && Array.isArray(chunk.choices) && chunk.choices.length === 0
   }
 
@@ -157,13 +179,28 @@ export class SseReader {
 }
 
 /** What a model says, in the places where hosts put it: text, reasoning, refusals, the name and arguments of a tool. */
-const contentPattern = /"(?:content|reasoning_content|reasoning|refusal|arguments|name)"\s*:\s*"((?:[^"\\]|\\.)+)"/g
+const contentStart = /"(?:content|reasoning_content|reasoning|refusal|arguments|name)"\s*:\s*"/g
 
-/** Bytes of content in JSON text, escapes included. */
+/** Bytes of content in JSON text, escapes included. The text itself is no regex's: it may be longer than their stack. */
 export function contentBytes(text: string): number {
   let bytes = 0
-  for (const match of text.matchAll(contentPattern)) bytes += match[1]?.length ?? 0
+  contentStart.lastIndex = 0
+  while (contentStart.test(text)) {
+    const start = contentStart.lastIndex
+    let end = text.indexOf('"', start)
+    while (end !== -1 && isEscaped(text, end, start)) end = text.indexOf('"', end + 1)
+    if (end === -1) break
+    bytes += end - start
+    contentStart.lastIndex = end + 1
+  }
   return bytes
+}
+
+/** Whether an odd number of backslashes stands before a place in a string that begins at `start`. */
+function isEscaped(text: string, at: number, start: number): boolean {
+  let before = at
+  while (before > start && text.charCodeAt(before - 1) === backslash) before--
+  return (at - before) % 2 === 1
 }
 
 const finishPattern = /"finish_reason"\s*:\s*"/g

@@ -11,10 +11,13 @@ export interface ReportedUsage {
   readonly outputTokens: number
 }
 
-/** Reads OpenAI's usage object; undefined when it is absent or is not one (negative, fractions, text for numbers). */
+/**
+ * Reads OpenAI's usage object; undefined when it is absent or is not one (negative, fractions, text for numbers).
+ * Embeddings have no output; a usage without its input is half a usage, which is none.
+ */
 export function readUsage(value: unknown): ReportedUsage | undefined {
-  if (typeof value !== 'object' || value === null) return undefined
-  const inputTokens = 'prompt_tokens' in value ? value.prompt_tokens : 0
+  if (typeof value !== 'object' || value === null || !('prompt_tokens' in value)) return undefined
+  const inputTokens = value.prompt_tokens
   const outputTokens = 'completion_tokens' in value ? value.completion_tokens : 0
   return isCount(inputTokens) && isCount(outputTokens) ? { inputTokens, outputTokens } : undefined
 }
