@@ -21,6 +21,8 @@ export interface PocketOptions {
   readonly tightMs: number
   /** Calls that may wait at once. */
   readonly waitersMax: number
+  /** Borrows what is needed and nothing for calls to come: for an instance that lives for one call. */
+  readonly exact?: boolean
 }
 
 interface Waiter {
@@ -182,8 +184,7 @@ export class BudgetPocket {
   /** Ends the lease of a pocket that nobody has used for a while. True when there is nothing left of it. */
   async closeIfIdle(idleMs: number): Promise<boolean> {
     const idle = this.#time.monotonicMs() - this.#lastUseMs >= idleMs
-    const busy = this.#pumping || this.#queue.length > 0
-    if (!idle || busy || this.#reserved > 0n || this.#promised > 0n || this.#uncommitted > 0n) return false
+    if (!idle || this.isAsking || this.#reserved > 0n || this.#promised > 0n || this.#uncommitted > 0n) return false
     if (this.#amount === 0n && !this.#closing) return true
     this.#pumping = true
     // From here on nothing is free: a call that comes now stands in line until the lease has ended.
@@ -198,6 +199,11 @@ export class BudgetPocket {
     }
     if (this.#queue.length > 0) void this.#pump()
     return this.#queue.length === 0 && this.#amount === 0n
+  }
+
+  /** Whether an answer of the authority is awaited, or calls stand in line for one. */
+  get isAsking(): boolean {
+    return this.#pumping || this.#queue.length > 0
   }
 
   #isTight(): boolean {
@@ -292,7 +298,7 @@ export class BudgetPocket {
     const needAll = this.#queue.reduce((sum, waiter) => sum + waiter.need, 0n) - free
     const needMin = head.needMin - free
     const need = needAll > needMin ? needAll : needMin
-    if (this.#isTight()) return { needMin, need, want: need }
+    if (this.#options.exact === true || this.#isTight()) return { needMin, need, want: need }
     // Twice the last loan while loans follow each other quickly, so that a busy license asks less and less often.
     const grown = this.#time.monotonicMs() - this.#lastLoanMs < 2_000 ? this.#lastLoan * 2n : 0n
     const want = need * 16n

@@ -21,6 +21,10 @@ interface LenderNeeds {
   newInstanceId(): Uuid
 }
 
+/** How often, and how long each time, a stop waits for a pocket's last answer. */
+const closingRoundsMax = 100
+const closingRoundMs = 20
+
 /**
  * The pockets of one running instance and its sign of life. While the sign of life is fresh, nobody takes the leases
  * away; when it could not be renewed for most of a lease time, no new call is admitted, because somebody may.
@@ -33,6 +37,7 @@ export class Lender implements Pockets {
   #instanceId: Uuid
   #authority: ReturnType<typeof postgresAuthority>
   #freshUntilMs = Number.NEGATIVE_INFINITY
+  #startsWhenNeeded = false
   #timer: ReturnType<typeof setInterval> | undefined
   #renewing = false
 
@@ -67,20 +72,34 @@ export class Lender implements Pockets {
     if (options.keepAlive) this.#timer = setInterval(() => void this.#beat(), (leaseSeconds * 1000) / 4)
   }
 
+  /** Where an instance lives for one request, it is registered by the call that needs it, and most requests need none. */
+  startWhenNeeded(): void {
+    this.#startsWhenNeeded = true
+  }
+
   /** Ends every lease. Call it when no call is in flight and everything is committed. */
   async stop(): Promise<void> {
     clearInterval(this.#timer)
-    for (const pocket of this.#budgets.values()) await pocket.closeIfIdle(0)
+    if (this.#freshUntilMs === Number.NEGATIVE_INFINITY) return
+    for (const pocket of this.#budgets.values()) {
+      await this.#answered(pocket)
+      await pocket.closeIfIdle(0)
+    }
+    for (const pocket of this.#rates.values()) await pocket.giveBackFree()
     await unregisterInstance(this.#needs.database, this.#instanceId)
   }
 
   /** Whether nobody can have taken the leases away. */
   get isFresh(): boolean {
-    return this.#needs.time.monotonicMs() < this.#freshUntilMs
+    return this.#startsWhenNeeded || this.#needs.time.monotonicMs() < this.#freshUntilMs
   }
 
-  /** @throws Failure when the leases may have been taken away. */
-  requireFresh(): void {
+  /** @throws Failure when the leases may have been taken away, or the instance could not be registered. */
+  async requireFresh(): Promise<void> {
+    if (this.#startsWhenNeeded) {
+      this.#startsWhenNeeded = false
+      await this.start({ keepAlive: true })
+    }
     if (!this.isFresh)
       throw new Failure('database', 'the leases could not be renewed', { retryable: true })
   }
@@ -98,7 +117,8 @@ export class Lender implements Pockets {
   rate(key: string, limit: number): RatePocket {
     let pocket = this.#rates.get(key)
     if (pocket === undefined || pocket.limit !== limit) {
-      pocket = new RatePocket({ store: this.#needs.rates, time: this.#needs.time }, key, limit)
+      const { rates: store, time } = this.#needs
+      pocket = new RatePocket({ store, time, exact: this.#options.exact === true }, key, limit)
       this.#rates.set(key, pocket)
     }
     return pocket
@@ -111,6 +131,12 @@ export class Lender implements Pockets {
     const pocket = this.#budgets.get(match[3] ?? '')
     if (match[1] === 'short') pocket?.noticeShortage()
     else pocket?.noticeFreed()
+  }
+
+  /** A pocket that is asking the authority cannot be closed before it has its answer. */
+  async #answered(pocket: BudgetPocket): Promise<void> {
+    for (let rounds = 0; pocket.isAsking && rounds < closingRoundsMax; rounds++)
+      await new Promise<void>((resolve) => void this.#needs.time.after(closingRoundMs, resolve))
   }
 
   #stayFresh(askedMs: number): void {

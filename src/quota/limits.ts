@@ -9,7 +9,7 @@ import type { RatePocket } from './rate-pocket.ts'
 /** The pockets of this process: one for each account and each rate window that it has had to do with. */
 export interface Pockets {
   /** @throws Failure when what the pockets hold may have been taken away. */
-  requireFresh(): void
+  requireFresh(): void | Promise<void>
   budget(account: Account, limit: AccountLimit): BudgetPocket
   rate(key: string, limit: number): RatePocket
 }

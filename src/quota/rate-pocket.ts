@@ -11,6 +11,8 @@ export interface RateStore {
     left: number
     endsInMs: number
   }>
+  /** Gives back points that were taken and not used. */
+  giveBack(window: { key: string; limit: number; points: number }): Promise<void>
 }
 
 export interface RateShortage {
@@ -25,6 +27,7 @@ export interface RateShortage {
 export class RatePocket {
   readonly #store: RateStore
   readonly #time: PocketTime
+  readonly #exact: boolean
   readonly key: string
   limit: number
   #free = 0
@@ -35,9 +38,11 @@ export class RatePocket {
   #refusedNeed = Number.POSITIVE_INFINITY
   #asking: Promise<void> | undefined
 
-  constructor(needs: { store: RateStore; time: PocketTime }, key: string, limit: number) {
+  /** `exact`: takes what is needed and nothing for calls to come. */
+  constructor(needs: { store: RateStore; time: PocketTime; exact?: boolean }, key: string, limit: number) {
     this.#store = needs.store
     this.#time = needs.time
+    this.#exact = needs.exact === true
     this.key = key
     this.limit = limit
     this.#left = limit
@@ -75,6 +80,13 @@ export class RatePocket {
     if (window === this.#window && points > 0) this.#free += points
   }
 
+  /** Returns what is free to the shared count, if its window still runs. */
+  async giveBackFree(): Promise<void> {
+    const points = this.free
+    this.#free = 0
+    if (points > 0) await this.#store.giveBack({ key: this.key, limit: this.limit, points })
+  }
+
   /** Gets more points, one request at a time for all who wait. A turn holds nothing aside: whoever looks first has it. */
   async waitFor(need: { needMin: number; need: number }): Promise<Turn | RateShortage> {
     const known = this.knownShortage(need.needMin)
@@ -99,7 +111,7 @@ export class RatePocket {
     const { free } = this
     const missing = need.need - free
     if (need.needMin > this.limit) return { retryAfterMs: 60_000 }
-    const plenty = Math.floor(Math.min(this.limit / 16, this.#left / 8))
+    const plenty = this.#exact ? 0 : Math.floor(Math.min(this.limit / 16, this.#left / 8))
     const points = Math.min(this.limit, Math.max(missing, plenty))
     const answer = await this.#take(points)
     if (answer.taken) return undefined

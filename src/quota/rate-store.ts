@@ -65,6 +65,14 @@ export function rateStore(makeLimiter: MakeLimiter, onStoreFailure: (failure: Fa
         return takeFrom(alone, key, limit, points)
       }
     },
+    async giveBack({ key, limit, points }) {
+      try {
+        await limiterFor(limit).shared.reward(key, points)
+      } catch (error) {
+        // The window ends within a minute, and until then somewhat less is allowed.
+        onStoreFailure(new Failure('rate_store', 'the rate store cannot be reached', { retryable: true, cause: error }))
+      }
+    },
   }
 }
 

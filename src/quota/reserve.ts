@@ -55,7 +55,7 @@ export async function reserve(
   bound: Bound,
   now: Instant,
 ): Promise<Result<Reservation, readonly QuotaRefusal[]>> {
-  pockets.requireFresh()
+  await pockets.requireFresh()
   const limits = limitsFor(pockets, permit, now)
   const needs = needsOf(limits, bound)
   for (let round = 0; round < roundsMax; round++) {
