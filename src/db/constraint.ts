@@ -34,7 +34,7 @@ const connectionCodes = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDO
 function isConnectionError(error: unknown): boolean {
   if (!(error instanceof Error)) return false
   if ('code' in error && typeof error.code === 'string' && connectionCodes.has(error.code)) return true
-  return /connection terminated|timeout exceeded when trying to connect|connection timeout|client has encountered a connection error|server conn crashed/i.test(
+  return /connection terminated|timeout exceeded when trying to connect|connection timeout|query read timeout|client has encountered a connection error|server conn crashed/i.test(
     error.message,
   )
 }

@@ -16,6 +16,8 @@ export interface Database {
   readonly systemPool: pg.Pool
   readonly tenantKysely: Kysely<DB>
   readonly systemKysely: Kysely<DB>
+  /** A pooler gives every transaction another connection: no scope but the transaction's own can be relied on. */
+  readonly isBehindPooler: boolean
   close(): Promise<void>
 }
 
@@ -36,25 +38,34 @@ export interface DatabaseOptions {
   statementTimeoutMs: number
   /** A role to take on after connecting, when the login is not the app role itself. */
   role?: string
+  /**
+   * A pooler in transaction mode stands between, such as Hyperdrive. It refuses or forgets what a connection says at its
+   * start: the scope is then set in every transaction, time is kept on this side, and the login must be the app role.
+   */
+  isBehindPooler?: boolean
 }
 
 /** Opens the two pools; connects on first use. Close it, or the process stays. */
 export function openDatabase(options: DatabaseOptions): Database {
-  const role = options.role === undefined ? [] : [`-c role=${options.role}`]
+  const isBehindPooler = options.isBehindPooler ?? false
   const shared: pg.PoolConfig = {
     connectionString: options.url,
     types,
     application_name: options.applicationName,
     connectionTimeoutMillis: options.connectTimeoutMs,
-    statement_timeout: options.statementTimeoutMs,
     idleTimeoutMillis: 30_000,
     keepAlive: true,
+    ...(isBehindPooler
+      ? { query_timeout: options.statementTimeoutMs }
+      : { statement_timeout: options.statementTimeoutMs }),
   }
-  const tenantPool = new pg.Pool({ ...shared, max: options.tenantConnectionsMax, options: role.join(' ') })
+  const role = options.role === undefined ? [] : [`-c role=${options.role}`]
+  const atStart = (settings: readonly string[]) => (isBehindPooler ? {} : { options: settings.join(' ') })
+  const tenantPool = new pg.Pool({ ...shared, max: options.tenantConnectionsMax, ...atStart(role) })
   const systemPool = new pg.Pool({
     ...shared,
     max: options.systemConnectionsMax,
-    options: [...role, '-c app.system=on'].join(' '),
+    ...atStart([...role, '-c app.system=on']),
   })
   // An idle connection that breaks is replaced on the next use; without a listener it would end the process.
   tenantPool.on('error', () => {})
@@ -66,6 +77,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     systemPool,
     tenantKysely,
     systemKysely,
+    isBehindPooler,
     async close() {
       await Promise.all([tenantPool.end(), systemPool.end()])
     },

@@ -1,5 +1,5 @@
 import type pg from 'pg'
-import { sql } from 'kysely'
+import { CompiledQuery, sql } from 'kysely'
 import type { Database, Tx } from './database.ts'
 import { asFailure } from './constraint.ts'
 
@@ -9,6 +9,7 @@ export type SystemPurpose =
   | 'apply-declarations'
   | 'administer'
   | 'lend-budget'
+  | 'count-rates'
   | 'commit-usage'
   | 'sweep-instances'
   | 'maintain'
@@ -30,12 +31,18 @@ export async function systemTransaction<T>(
 
 /**
  * A system transaction of exactly one statement: one round trip, planned once per connection. For the two statements
- * that calls wait for, the lending of budgets and the group commit.
+ * that calls wait for, the lending of budgets and the group commit. Behind a pooler the connection has no scope of its
+ * own, and the statement gets a transaction that has.
  */
 export async function systemStatement<Row extends pg.QueryResultRow>(
   database: Database,
-  _purpose: SystemPurpose,
+  purpose: SystemPurpose,
   statement: { name: string; text: string; values: unknown[] },
 ): Promise<readonly Row[]> {
+  if (database.isBehindPooler)
+    return systemTransaction(database, purpose, async (tx) => {
+      const { rows } = await tx.executeQuery<Row>(CompiledQuery.raw(statement.text, statement.values))
+      return rows
+    })
   return asFailure(async () => (await database.systemPool.query<Row>(statement)).rows)
 }

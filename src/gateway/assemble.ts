@@ -3,8 +3,19 @@ import type { Database } from '../db/index.ts'
 import { GroupCommit, writeBatchTo } from '../metering/index.ts'
 import { lanes, Lender, type RateStore } from '../quota/index.ts'
 import { Circuits, type Deadlines, type Deployment, type Upstream } from '../routing/index.ts'
-import { Directory } from './directory.ts'
+import { Directory, nothingKnown, type Known } from './directory.ts'
 import type { Gateway, Meter } from './gateway.ts'
+
+/**
+ * What outlives a call, in plain values: no connection, no timer. A process has one; on Workers the isolate has it, and
+ * the rest is put together for each request.
+ */
+export interface Memory {
+  readonly known: Known
+  readonly circuits: Circuits
+}
+
+export const emptyMemory = (): Memory => ({ known: nothingKnown(), circuits: new Circuits() })
 
 /** The parts that a platform brings. */
 export interface Parts {
@@ -21,6 +32,9 @@ export interface Parts {
   readonly deadlines: Deadlines
   readonly bodyBytesMax: number
   readonly leaseSeconds: number
+  readonly memory: Memory
+  /** After so long without a word of the database the declarations are asked for again before a call is decided. */
+  readonly staleAfterMs: number
   pepper(version: number): Uint8Array | undefined
   credential(deployment: Deployment): string | undefined
   isStopping(): boolean
@@ -31,7 +45,8 @@ export function assembleGateway(parts: Parts): Gateway {
   const { clock, random, database, log, hmac } = parts
   const now = () => clock.now()
   const monotonicMs = () => clock.monotonicMs()
-  const directory = new Directory({ database, log, now, monotonicMs })
+  const { memory, staleAfterMs } = parts
+  const directory = new Directory({ database, log, known: memory.known, staleAfterMs, now, monotonicMs })
   const after = (milliseconds: number, wake: () => void) => {
     const timer = setTimeout(wake, milliseconds)
     return { cancel: () => clearTimeout(timer) }
@@ -46,7 +61,14 @@ export function assembleGateway(parts: Parts): Gateway {
       now,
       newInstanceId: () => random.uuid(clock.now()),
     },
-    { leaseSeconds: parts.leaseSeconds, waitMs: 2_000, tightMs: 5_000, waitersMax: 2_000 },
+    {
+      leaseSeconds: parts.leaseSeconds,
+      waitMs: 2_000,
+      tightMs: 5_000,
+      waitersMax: 2_000,
+      // On Workers an instance lives for one request.
+      exact: parts.platform === 'workers',
+    },
   )
   const ledger = new GroupCommit(
     {
@@ -69,7 +91,7 @@ export function assembleGateway(parts: Parts): Gateway {
     lender,
     ledger,
     upstream: parts.upstream,
-    circuits: new Circuits(),
+    circuits: memory.circuits,
     deadlines: parts.deadlines,
     bodyBytesMax: parts.bodyBytesMax,
     deferred: parts.deferred,

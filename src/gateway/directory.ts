@@ -1,5 +1,5 @@
 import type { Instant, Log, Uuid } from '../kernel/index.ts'
-import { systemTransaction, type Database } from '../db/index.ts'
+import { systemTransaction, type Database, type Tx } from '../db/index.ts'
 import { loadIdentities, type KeyFacts, type TenantIdentity } from '../identity/index.ts'
 import { loadLicenses, type LicenseFacts } from '../licensing/index.ts'
 import { loadCatalog, type Catalog } from '../routing/index.ts'
@@ -10,66 +10,119 @@ const changedTenantsMax = 200
 /** An unknown key makes this process look at the database this often at most, whoever asks. */
 const lookAgainMs = 100
 
+interface KnownTenant {
+  readonly identity: TenantIdentity
+  readonly licenses: readonly LicenseFacts[]
+}
+
+/**
+ * What is known of the declarations: plain values. A process has its own; on Workers it outlives the request that read
+ * it, and the next request reads what has changed since, over a connection of its own.
+ */
+export interface Known {
+  tenants: Map<Uuid, KnownTenant>
+  keys: Map<string, KeyFacts>
+  catalog: Catalog
+  prices: PriceBook
+  seenSeq: bigint
+  /** When somebody last looked for a key that is not known. */
+  lookedAtMs: number
+  /** When the database last confirmed that nothing newer is known. */
+  confirmedAtMs: number
+}
+
+export const nothingKnown = (): Known => ({
+  tenants: new Map(),
+  keys: new Map(),
+  catalog: new Map(),
+  prices: new Map(),
+  seenSeq: -1n,
+  lookedAtMs: Number.NEGATIVE_INFINITY,
+  confirmedAtMs: Number.NEGATIVE_INFINITY,
+})
+
+interface Changes {
+  readonly newestSeq: bigint
+  /** Undefined: unchanged. */
+  readonly shared: { readonly catalog: Catalog; readonly prices: PriceBook } | undefined
+  readonly tenants:
+    | { readonly all: readonly KnownTenant[] }
+    | { readonly some: ReadonlyMap<Uuid, KnownTenant | undefined> }
+}
+
+interface DirectoryNeeds {
+  readonly database: Database
+  readonly log: Log
+  readonly known: Known
+  /** What was confirmed longer ago is too old to decide by. Infinite where a poll keeps it fresh. */
+  readonly staleAfterMs: number
+  now(): Instant
+  monotonicMs(): number
+}
+
 /**
  * What the gates need to know, in memory: tenants, keys, licenses, models, prices. Declarations are numbered in the
  * order of their commits; a refresh reads what has changed since the last number seen. A notification makes it look at
- * once, and a poll looks anyway, so that a "no" is here within a second even when a notification is lost.
+ * once, and a poll looks anyway, so that a "no" is here within a second even when a notification is lost. Where neither
+ * is, as on Workers, what is known goes stale, and the first step of a call, its key, makes it look.
  */
 export class Directory {
-  readonly #needs: { database: Database; log: Log; now(): Instant; monotonicMs(): number }
-  #tenants = new Map<Uuid, { identity: TenantIdentity; licenses: readonly LicenseFacts[] }>()
-  #keys = new Map<string, KeyFacts>()
-  #catalog: Catalog = new Map()
-  #prices: PriceBook = new Map()
-  #seenSeq = -1n
+  readonly #needs: DirectoryNeeds
+  readonly #known: Known
   #refreshing: Promise<void> | undefined
   #askedAgain = false
-  #lastLookMs = Number.NEGATIVE_INFINITY
-  /** When the database last confirmed that nothing newer is known. */
-  confirmedAtMs = Number.NEGATIVE_INFINITY
 
-  constructor(needs: { database: Database; log: Log; now(): Instant; monotonicMs(): number }) {
+  constructor(needs: DirectoryNeeds) {
     this.#needs = needs
+    this.#known = needs.known
   }
 
+  /** Undefined for a key that is not known, and for every key while what is known is stale. */
   findKey(keyId: string): KeyFacts | undefined {
-    return this.#keys.get(keyId)
+    return this.#isStale() ? undefined : this.#known.keys.get(keyId)
   }
 
+  /** @throws Failure when what is known is stale and the database is away: nobody is refused for an outage of ours. */
   async findKeyAgain(keyId: string): Promise<KeyFacts | undefined> {
     const now = this.#needs.monotonicMs()
-    if (now - this.#lastLookMs >= lookAgainMs) {
-      this.#lastLookMs = now
+    if (this.#isStale()) await this.refresh()
+    else if (now - this.#known.lookedAtMs >= lookAgainMs) {
+      this.#known.lookedAtMs = now
       // The database may be away. The key is unknown then as before.
       await this.refresh().catch(() => {})
     } else if (this.#refreshing !== undefined) await this.#refreshing.catch(() => {})
-    return this.#keys.get(keyId)
+    return this.#known.keys.get(keyId)
   }
 
   findLicenses(tenantId: Uuid): readonly LicenseFacts[] {
-    return this.#tenants.get(tenantId)?.licenses ?? []
+    return this.#known.tenants.get(tenantId)?.licenses ?? []
   }
 
   catalog(): Catalog {
-    return this.#catalog
+    return this.#known.catalog
   }
 
   planAt(plan: string, at: Instant): PlanRevision | undefined {
-    return planRevisionAt(this.#prices, plan, at)
+    return planRevisionAt(this.#known.prices, plan, at)
   }
 
   /** The institution whose models these are. */
   get ownerName(): string {
-    for (const { identity } of this.#tenants.values()) if (identity.tenant.kind === 'owner') return identity.tenant.tenant
+    for (const { identity } of this.#known.tenants.values())
+      if (identity.tenant.kind === 'owner') return identity.tenant.tenant
     return 'owner'
   }
 
   get tenantsKnown(): number {
-    return this.#tenants.size
+    return this.#known.tenants.size
   }
 
   get isLoaded(): boolean {
-    return this.#seenSeq >= 0n
+    return this.#known.seenSeq >= 0n && !this.#isStale()
+  }
+
+  #isStale(): boolean {
+    return this.#needs.monotonicMs() - this.#known.confirmedAtMs > this.#needs.staleAfterMs
   }
 
   /** Reads what has changed; one at a time, and once more when it was asked for meanwhile. */
@@ -88,57 +141,77 @@ export class Directory {
     do {
       this.#askedAgain = false
       const askedMs = this.#needs.monotonicMs()
-      await systemTransaction(this.#needs.database, 'read-directory', async (tx) => {
-        const rows = await tx
-          .selectFrom('directory_change')
-          .select(['change_seq', 'tenant_id'])
-          .where('change_seq', '>', this.#seenSeq)
-          .orderBy('change_seq', 'desc')
-          .limit(10_000)
-          .execute()
-        const newest = rows[0]?.change_seq
-        if (newest === undefined && this.isLoaded) return
-        const changed = new Set(rows.map((row) => row.tenant_id))
-        const tenantIds = [...changed].filter((tenantId) => tenantId !== null)
-        const now = this.#needs.now()
-        const everything = !this.isLoaded || rows.length === 10_000 || tenantIds.length > changedTenantsMax
-        if (everything || changed.has(null)) {
-          const [catalog, prices] = [await loadCatalog(tx), await loadPriceBook(tx)]
-          this.#catalog = catalog
-          this.#prices = prices
-        }
-        if (everything) {
-          const identities = await loadIdentities(tx, 'all', now)
-          this.#replaceAll(identities, await loadLicenses(tx, 'all'))
-        } else
-          for (const tenantId of tenantIds) {
-            const identities = await loadIdentities(tx, tenantId, now)
-            this.#replace(tenantId, identities[0], await loadLicenses(tx, tenantId))
-          }
-        this.#seenSeq = newest ?? (this.#seenSeq < 0n ? 0n : this.#seenSeq)
-      })
-      this.confirmedAtMs = askedMs
+      const changes = await systemTransaction(this.#needs.database, 'read-directory', (tx) => this.#readChanges(tx))
+      this.#adopt(changes, askedMs)
     } while (this.#askedAgain)
   }
 
-  #replaceAll(identities: readonly TenantIdentity[], licenses: readonly LicenseFacts[]): void {
-    const licensesOf = Map.groupBy(licenses, (license) => license.tenantId)
-    this.#tenants = new Map(
-      identities.map((identity) => [
-        identity.tenant.tenantId,
-        { identity, licenses: licensesOf.get(identity.tenant.tenantId) ?? [] },
-      ]),
-    )
-    this.#keys = new Map(identities.flatMap((identity) => identity.keys.map((key) => [key.keyId, key])))
+  async #readChanges(tx: Tx): Promise<Changes> {
+    const { seenSeq } = this.#known
+    const rows = await tx
+      .selectFrom('directory_change')
+      .select(['change_seq', 'tenant_id'])
+      .where('change_seq', '>', seenSeq)
+      .orderBy('change_seq', 'desc')
+      .limit(10_000)
+      .execute()
+    const changed = new Set(rows.map((row) => row.tenant_id))
+    const tenantIds = [...changed].filter((tenantId) => tenantId !== null)
+    const everything = seenSeq < 0n || rows.length === 10_000 || tenantIds.length > changedTenantsMax
+    return {
+      newestSeq: rows[0]?.change_seq ?? (seenSeq < 0n ? 0n : seenSeq),
+      shared:
+        everything || changed.has(null)
+          ? { catalog: await loadCatalog(tx), prices: await loadPriceBook(tx) }
+          : undefined,
+      tenants: everything ? { all: await this.#readAll(tx) } : { some: await this.#readSome(tx, tenantIds) },
+    }
   }
 
-  #replace(tenantId: Uuid, identity: TenantIdentity | undefined, licenses: readonly LicenseFacts[]): void {
-    for (const key of this.#tenants.get(tenantId)?.identity.keys ?? []) this.#keys.delete(key.keyId)
-    if (identity === undefined) {
-      this.#tenants.delete(tenantId)
+  async #readAll(tx: Tx): Promise<readonly KnownTenant[]> {
+    const identities = await loadIdentities(tx, 'all', this.#needs.now())
+    const licensesOf = Map.groupBy(await loadLicenses(tx, 'all'), (license) => license.tenantId)
+    return identities.map((identity) => ({ identity, licenses: licensesOf.get(identity.tenant.tenantId) ?? [] }))
+  }
+
+  async #readSome(tx: Tx, tenantIds: readonly Uuid[]): Promise<ReadonlyMap<Uuid, KnownTenant | undefined>> {
+    const tenants = new Map<Uuid, KnownTenant | undefined>()
+    for (const tenantId of tenantIds) {
+      const [identity] = await loadIdentities(tx, tenantId, this.#needs.now())
+      const licenses = await loadLicenses(tx, tenantId)
+      tenants.set(tenantId, identity === undefined ? undefined : { identity, licenses })
+    }
+    return tenants
+  }
+
+  /**
+   * In one turn, so that nobody sees half of it. Two requests may have read at once, and the one that read less may come
+   * last: what it says is known already.
+   */
+  #adopt({ newestSeq, shared, tenants }: Changes, askedMs: number): void {
+    const known = this.#known
+    if (newestSeq >= known.seenSeq) {
+      if (shared !== undefined) Object.assign(known, shared)
+      if ('all' in tenants) this.#replaceAll(tenants.all)
+      else for (const [tenantId, tenant] of tenants.some) this.#replace(tenantId, tenant)
+      known.seenSeq = newestSeq
+    }
+    known.confirmedAtMs = Math.max(known.confirmedAtMs, askedMs)
+  }
+
+  #replaceAll(tenants: readonly KnownTenant[]): void {
+    this.#known.tenants = new Map(tenants.map((tenant) => [tenant.identity.tenant.tenantId, tenant]))
+    this.#known.keys = new Map(tenants.flatMap(({ identity }) => identity.keys.map((key) => [key.keyId, key])))
+  }
+
+  #replace(tenantId: Uuid, tenant: KnownTenant | undefined): void {
+    const { tenants, keys } = this.#known
+    for (const key of tenants.get(tenantId)?.identity.keys ?? []) keys.delete(key.keyId)
+    if (tenant === undefined) {
+      tenants.delete(tenantId)
       return
     }
-    this.#tenants.set(tenantId, { identity, licenses })
-    for (const key of identity.keys) this.#keys.set(key.keyId, key)
+    tenants.set(tenantId, tenant)
+    for (const key of tenant.identity.keys) keys.set(key.keyId, key)
   }
 }

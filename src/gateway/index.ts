@@ -1,5 +1,5 @@
 export type { Answer } from './answer.ts'
-export { assembleGateway, type Parts } from './assemble.ts'
+export { assembleGateway, emptyMemory, type Memory, type Parts } from './assemble.ts'
 export { dataPlane, describeDataPlane, openApiInfo } from './describe.ts'
 export { Directory } from './directory.ts'
 export type { Gateway, Meter } from './gateway.ts'

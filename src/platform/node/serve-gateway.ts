@@ -3,7 +3,7 @@ import { getRequestListener } from '@hono/node-server'
 import pg from 'pg'
 import { createApp } from '../../app.ts'
 import { openDatabase, requireBoundRole } from '../../db/index.ts'
-import { assembleGateway } from '../../gateway/index.ts'
+import { assembleGateway, emptyMemory } from '../../gateway/index.ts'
 import { jobsFor, runJobs } from '../../jobs/index.ts'
 import type { Log } from '../../kernel/index.ts'
 import { postgresLimiter, quotaChannel, rateStore, redisLimiter } from '../../quota/index.ts'
@@ -82,6 +82,9 @@ export async function serveGateway(options: ServeOptions): Promise<ServedGateway
     deadlines: { firstByteMs: config.FIRST_BYTE_SECONDS * 1000, idleMs: config.IDLE_SECONDS * 1000 },
     bodyBytesMax: config.BODY_BYTES_MAX,
     leaseSeconds: config.LEASE_SECONDS,
+    memory: emptyMemory(),
+    // The poll below keeps them fresh.
+    staleAfterMs: Number.POSITIVE_INFINITY,
     pepper: (version) => peppers.find(version),
     credential: ({ credentialEnv }) => (credentialEnv === undefined ? undefined : options.environment[credentialEnv]),
     isStopping: () => stopping,
