@@ -1,0 +1,102 @@
+import type { Measured, Rounds } from './figures.ts'
+import type { Ground } from './ground.ts'
+import type { SliceAnswer } from './load-generator.ts'
+import { cpuMsBetween, cpuTimesOf, processesBelow, processTree } from './process-cost.ts'
+import { requestsFor } from './requests.ts'
+import type { Slice, SliceOrder } from './run-slice.ts'
+import type { Scenario } from './scenarios.ts'
+import type { System, SystemName } from './systems.ts'
+
+export interface Pace {
+  readonly rounds: number
+  readonly sliceMs: number
+  /** A slice before the first round, per process: compilers and pools are warm after it. */
+  readonly warmMs: number
+}
+
+export type Results = ReadonlyMap<Scenario, ReadonlyMap<SystemName, Rounds>>
+
+/** The part of each slice before its calls count: connections are fresh and all at one place. */
+const unevenPart = 0.1
+
+/**
+ * Round after round, in each round scenario after scenario, in each scenario one short slice of every system. What the
+ * machine does besides hits all systems alike, and each round begins with another system, so that none is always first.
+ */
+export async function measure(
+  ground: Ground,
+  options: {
+    scenarios: readonly Scenario[]
+    systems(workers: number): readonly System[]
+    pace: Pace
+    /** After each slice that was answered; the warm ones too. */
+    onSlice(system: System, slice: Slice): void
+    onRound(round: number): void
+  },
+): Promise<Results> {
+  const { pace, scenarios } = options
+  const results = new Map(scenarios.map((scenario) => [scenario, new Map<SystemName, Measured[]>()]))
+  for (let round = 0; round <= pace.rounds; round++) {
+    options.onRound(round)
+    for (const [scenario, measured] of results) {
+      await ground.setKnobs(scenario.knobs)
+      const systems = options.systems(scenario.workers)
+      for (let turn = 0; turn < systems.length; turn++) {
+        const system = systems[(turn + round) % systems.length]
+        if (system === undefined) continue
+        const ms = round === 0 ? pace.warmMs * scenario.workers : pace.sliceMs
+        const slice = await measureSlice(ground, { system, scenario, ms })
+        options.onSlice(system, slice)
+        if (round > 0) measured.set(system.name, [...(measured.get(system.name) ?? []), slice])
+      }
+    }
+  }
+  // The order of the table is that of the systems, whoever was first.
+  return new Map(
+    [...results].map(([scenario, measured]) => [
+      scenario,
+      new Map(options.systems(scenario.workers).map(({ name }) => [name, measured.get(name) ?? []])),
+    ]),
+  )
+}
+
+export async function measureSlice(
+  ground: Ground,
+  options: { system: System; scenario: Scenario; ms: number },
+): Promise<Measured> {
+  const { system, scenario, ms } = options
+  const { streamed, connections } = scenario
+  const requests = requestsFor({ keys: ground.keys, streamed, headers: system.headers })
+  const own = () => cpuTimesOf(processTree(system.pid))
+  const [ownBefore, databaseBefore] = [own(), databaseTimes()]
+  const slice = await orderSlice(ground, {
+    port: system.port,
+    streamed,
+    requests,
+    connections,
+    warmMs: ms * unevenPart,
+    ms: ms * (1 - unevenPart),
+  })
+  return {
+    ...slice,
+    cpuMs: cpuMsBetween(ownBefore, own()),
+    databaseCpuMs: system.name === 'formulary' ? cpuMsBetween(databaseBefore, databaseTimes()) : undefined,
+  }
+}
+
+const databaseTimes = () => cpuTimesOf(processesBelow(process.pid, 'postgres'))
+
+/** @throws Error when a connection broke: whatever is measured then is not an answer. */
+function orderSlice(ground: Ground, order: SliceOrder): Promise<Slice> {
+  const { process: generator } = ground.loadGenerator
+  return new Promise((resolve, reject) => {
+    const onExit = () => reject(new Error('the load generator has ended'))
+    generator.once('exit', onExit)
+    generator.once('message', (answer: SliceAnswer) => {
+      generator.off('exit', onExit)
+      if ('slice' in answer) resolve(answer.slice)
+      else reject(new Error(answer.error))
+    })
+    generator.send(order)
+  })
+}

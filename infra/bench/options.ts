@@ -1,0 +1,64 @@
+import { availableParallelism } from 'node:os'
+import { parseArgs } from 'node:util'
+
+export interface BenchOptions {
+  readonly size: 'quick' | 'default' | 'all'
+  /** Scenarios whose name contains it; all when empty. */
+  readonly only: string
+  readonly json: string | undefined
+  /** Processes of each system; absent: one, and as many as cores for the throughput. */
+  readonly workers: number | undefined
+  readonly cores: number
+  readonly tenants: number
+  /** A folder for CPU profiles: the run profiles the gateway instead of comparing it. */
+  readonly profile: string | undefined
+  /** A folder with @portkey-ai/gateway installed in it. */
+  readonly portkey: string | undefined
+}
+
+export const usage = `npm run bench -- [options]
+  --quick            fewer scenarios, shorter and fewer rounds: about a minute instead of four
+  --all              more scenarios: 256 connections too
+  --only <text>      scenarios whose name contains the text, such as whole-0ms-c64 or -w2
+  --workers <n>      so many processes of each system, instead of one and of as many as there are cores
+  --tenants <n>      spread the calls over so many tenants, instead of one
+  --json <file>      write the figures there as well
+  --profile <folder> profile a gateway process instead: whole-0ms-c64-w1 and stream-0ms-c16-w1, or what --only names
+  --portkey <folder> also measure @portkey-ai/gateway as installed in that folder, which governs nothing`
+
+/** @throws TypeError with one line for whoever typed it. */
+export function readOptions(args: readonly string[]): BenchOptions | 'help' {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      quick: { type: 'boolean', default: false },
+      all: { type: 'boolean', default: false },
+      only: { type: 'string', default: '' },
+      json: { type: 'string' },
+      workers: { type: 'string' },
+      tenants: { type: 'string', default: '1' },
+      profile: { type: 'string' },
+      portkey: { type: 'string' },
+      help: { type: 'boolean', default: false },
+    },
+  })
+  if (values.help) return 'help'
+  if (values.quick && values.all) throw new TypeError('--quick and --all: choose one')
+  return {
+    size: values.quick ? 'quick' : values.all ? 'all' : 'default',
+    only: values.only,
+    json: values.json,
+    workers: values.workers === undefined ? undefined : countOf('--workers', values.workers, 64),
+    cores: availableParallelism(),
+    tenants: countOf('--tenants', values.tenants, 10_000),
+    profile: values.profile,
+    portkey: values.portkey,
+  }
+}
+
+function countOf(name: string, text: string, max: number): number {
+  const count = Number(text)
+  if (!Number.isInteger(count) || count < 1 || count > max)
+    throw new TypeError(`${name} is a whole number from 1 to ${max}`)
+  return count
+}

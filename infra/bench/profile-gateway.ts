@@ -1,0 +1,56 @@
+import { mkdirSync, readdirSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import type { Ground } from './ground.ts'
+import { measureSlice } from './measure.ts'
+import type { BenchOptions } from './options.ts'
+import { processTree } from './process-cost.ts'
+import { formatSummary, readProfile, summarize } from './profile-summary.ts'
+import { scenariosOf } from './scenarios.ts'
+import { startGateway } from './systems.ts'
+
+const warmMs = 3_000
+const profiledMs = 6_000
+const sampleEveryMicros = 500
+
+/** What is profiled when nobody says what. */
+const usual = ['whole-0ms-c64-w1', 'stream-0ms-c16-w1']
+
+/**
+ * Runs a gateway of one process under V8's profiler, for each scenario a new one, and says where its time went. The
+ * profile is written when the process ends; of it only the time of the load is read, without start and end.
+ */
+export async function profileGateway(
+  ground: Ground,
+  options: BenchOptions & { folder: string; say: (text: string) => void },
+): Promise<0> {
+  const { folder, say } = options
+  const chosen = scenariosOf(options).filter(
+    ({ name, workers }) => workers === 1 && (options.only !== '' || usual.includes(name)),
+  )
+  if (chosen.length === 0) throw new TypeError(`--only ${options.only}: no scenario with one process is called so`)
+  for (const scenario of chosen) {
+    const into = resolve(folder, scenario.name)
+    mkdirSync(into, { recursive: true })
+    const flags = [`--cpu-prof`, `--cpu-prof-dir=${into}`, `--cpu-prof-interval=${sampleEveryMicros}`]
+    const gateway = await startGateway(ground, { workers: 1, environment: { NODE_OPTIONS: flags.join(' ') } })
+    const [, worker] = processTree(gateway.pid)
+    await ground.setKnobs(scenario.knobs)
+    await measureSlice(ground, { system: gateway, scenario, ms: warmMs })
+    const from = monotonicMicros()
+    const slice = await measureSlice(ground, { system: gateway, scenario, ms: profiledMs })
+    const to = monotonicMicros()
+    await gateway.stop()
+
+    const name = readdirSync(into).find((file) => file.includes(`.${worker}.`))
+    if (name === undefined) throw new Error(`no profile of process ${worker} in ${into}`)
+    const calls = slice.answered
+    say(
+      `${scenario.title}  [${scenario.name}]: ${Math.round(slice.callsPerSecond)} calls/s under the profiler, ${name}`,
+    )
+    say(`${formatSummary(summarize(readProfile(join(into, name)), { from, to }), { calls })}\n`)
+  }
+  return 0
+}
+
+/** The clock of V8's profiles. */
+const monotonicMicros = (): number => Number(process.hrtime.bigint() / 1000n)
