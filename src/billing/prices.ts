@@ -60,7 +60,8 @@ export function unitPricesFor(revision: PlanRevision, model: string): UnitPrices
 function workOut(prices: readonly Price[], model: string): UnitPrices {
   const unit = (meter: UsageMeter): Picos => {
     const named = prices.find((price) => price.meter === meter && 'model' in price && price.model === model)
-    const price = named ?? prices.find((other) => other.meter === meter && !('model' in other && other.model !== undefined))
+    const price =
+      named ?? prices.find((other) => other.meter === meter && !('model' in other && other.model !== undefined))
     if (price === undefined || typeof price.per !== 'number') return picos(0n)
     return picos((parseAmount(price.amount) ?? 0n) / BigInt(price.per))
   }

@@ -1,5 +1,6 @@
 export { violatedConstraint } from './constraint.ts'
 export { openDatabase, requireBoundRole, type Database, type DatabaseOptions, type Tx } from './database.ts'
+export { pruneDirectoryChanges } from './directory-change.ts'
 export { migrateDatabase, type Migration } from './migrate.ts'
 export type { DB } from './schema.ts'
 export { systemStatement, systemTransaction, type SystemPurpose } from './system-transaction.ts'

@@ -9,7 +9,11 @@ export interface Answer {
   readonly body: string | Uint8Array | RelayBody
 }
 
-export function refuse(requestId: Uuid, refusals: readonly Refusal[], headers: Readonly<Record<string, string>> = {}): Answer {
+export function refuse(
+  requestId: Uuid,
+  refusals: readonly Refusal[],
+  headers: Readonly<Record<string, string>> = {},
+): Answer {
   const wires = refusals.map(toWire)
   const first = wires[0] ?? toWire({ reason: 'bug' })
   const others = wires.slice(1).filter((wire) => wire.message !== first.message)

@@ -1,12 +1,25 @@
 import type { RatePocket } from '../quota/index.ts'
-import { contentBytes, readUsage, relayStream, type Answered, type CallerLeft, type StreamOutcome } from '../routing/index.ts'
+import {
+  contentBytes,
+  readUsage,
+  relayStream,
+  type Answered,
+  type CallerLeft,
+  type StreamOutcome,
+} from '../routing/index.ts'
 import { commonHeaders, errorEvent, type Answer } from './answer.ts'
 import type { Asking, Gateway } from './gateway.ts'
 import type { HeldCall } from './held-call.ts'
 import { membersOf } from './json-members.ts'
 
 /** Relays a stream as it comes; `[DONE]` leaves after the call stands in the ledger. */
-export function deliverStream(gateway: Gateway, asking: Asking, held: HeldCall, answered: Answered, left: CallerLeft): Answer {
+export function deliverStream(
+  gateway: Gateway,
+  asking: Asking,
+  held: HeldCall,
+  answered: Answered,
+  left: CallerLeft,
+): Answer {
   const body = relayStream(answered, {
     keepUsageChunk: held.request.wantsUsage,
     choices: held.request.measured.choices,
@@ -72,4 +85,3 @@ function addRate(headers: Record<string, string>, meter: 'requests' | 'tokens', 
   headers[`x-ratelimit-remaining-${meter}`] = String(remaining)
   headers[`x-ratelimit-reset-${meter}`] = `${resetSeconds}s`
 }
-

@@ -45,9 +45,7 @@ const EmbeddingsAnswer = z
 
 const Tensor = z.looseObject({ name: z.string(), shape: z.array(z.int()), datatype: z.string(), data: z.any() })
 const InferRequest = z.looseObject({ id: z.string().optional(), inputs: z.array(Tensor) }).openapi('InferenceRequest')
-const InferAnswer = z
-  .looseObject({ model_name: z.string(), outputs: z.array(Tensor) })
-  .openapi('InferenceAnswer')
+const InferAnswer = z.looseObject({ model_name: z.string(), outputs: z.array(Tensor) }).openapi('InferenceAnswer')
 
 const Model = z
   .object({
@@ -126,7 +124,11 @@ const named = z.object({ model: z.string() })
 const versioned = z.object({ model: z.string(), version: z.string() })
 
 const body = (schema: z.ZodType) => ({ content: { 'application/json': { schema } }, required: true })
-const modelCall = (path: string, summary: string, schemas: { request: z.ZodType; answer: z.ZodType; params?: typeof named | typeof versioned }): RouteConfig => ({
+const modelCall = (
+  path: string,
+  summary: string,
+  schemas: { request: z.ZodType; answer: z.ZodType; params?: typeof named | typeof versioned },
+): RouteConfig => ({
   method: 'post',
   path,
   summary,
@@ -155,7 +157,10 @@ const open = (path: string, summary: string): RouteConfig => ({
 
 /** Every route of the data plane, as /openapi.json names it. */
 export const dataPlane: readonly RouteConfig[] = [
-  modelCall('/v1/chat/completions', 'A chat completion, streamed or not (OpenAI)', { request: ChatRequest, answer: ChatAnswer }),
+  modelCall('/v1/chat/completions', 'A chat completion, streamed or not (OpenAI)', {
+    request: ChatRequest,
+    answer: ChatAnswer,
+  }),
   modelCall('/v1/embeddings', 'Embeddings (OpenAI)', { request: EmbeddingsRequest, answer: EmbeddingsAnswer }),
   read('/v1/models', 'The models you may use now', Models),
   read('/v1/models/{model}', 'One model you may use now', Model, {
@@ -200,7 +205,12 @@ export const dataPlane: readonly RouteConfig[] = [
   }),
   open('/healthz', 'The process is alive'),
   open('/readyz', 'The process can take calls'),
-  { method: 'get', path: '/openapi.json', summary: 'This description', responses: { 200: { description: 'OpenAPI 3.1' } } },
+  {
+    method: 'get',
+    path: '/openapi.json',
+    summary: 'This description',
+    responses: { 200: { description: 'OpenAPI 3.1' } },
+  },
   { method: 'get', path: '/docs', summary: 'The same for people', responses: { 200: { description: 'A page' } } },
 ]
 

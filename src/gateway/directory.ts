@@ -175,13 +175,16 @@ export class Directory {
   }
 
   async #readSome(tx: Tx, tenantIds: readonly Uuid[]): Promise<ReadonlyMap<Uuid, KnownTenant | undefined>> {
-    const tenants = new Map<Uuid, KnownTenant | undefined>()
-    for (const tenantId of tenantIds) {
-      const [identity] = await loadIdentities(tx, tenantId, this.#needs.now())
-      const licenses = await loadLicenses(tx, tenantId)
-      tenants.set(tenantId, identity === undefined ? undefined : { identity, licenses })
-    }
-    return tenants
+    if (tenantIds.length === 0) return new Map()
+    const identities = await loadIdentities(tx, tenantIds, this.#needs.now())
+    const identityOf = new Map(identities.map((identity) => [identity.tenant.tenantId, identity]))
+    const licensesOf = Map.groupBy(await loadLicenses(tx, tenantIds), (license) => license.tenantId)
+    return new Map(
+      tenantIds.map((tenantId): [Uuid, KnownTenant | undefined] => {
+        const identity = identityOf.get(tenantId)
+        return [tenantId, identity === undefined ? undefined : { identity, licenses: licensesOf.get(tenantId) ?? [] }]
+      }),
+    )
   }
 
   /**

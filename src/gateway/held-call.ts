@@ -1,9 +1,23 @@
 import { assert, requestName, type Picos } from '../kernel/index.ts'
 import { rate, unitPricesFor, type PlanRevision } from '../billing/index.ts'
-import { callFacts, noteInFlight, recordFailedAttempt, release, settle, type CallFacts, type Outcome } from '../metering/index.ts'
+import {
+  callFacts,
+  noteInFlight,
+  recordFailedAttempt,
+  release,
+  settle,
+  type CallFacts,
+  type Outcome,
+} from '../metering/index.ts'
 import type { Permit } from '../policy/index.ts'
 import type { Amounts, Reservation } from '../quota/index.ts'
-import { settledUsage, type Delivered, type Deployment, type FailedAttempt, type ReportedUsage } from '../routing/index.ts'
+import {
+  settledUsage,
+  type Delivered,
+  type Deployment,
+  type FailedAttempt,
+  type ReportedUsage,
+} from '../routing/index.ts'
 import type { Asking, Gateway } from './gateway.ts'
 import type { ModelRequest } from './read-request.ts'
 

@@ -29,7 +29,10 @@ export interface ListedModel {
 }
 
 /** What this caller may use: the bare name for the pin, `model@version` for the others. Nothing else is shown. */
-export async function listModels(gateway: Gateway, asking: Asking): Promise<Result<readonly ListedModel[], readonly Refusal[]>> {
+export async function listModels(
+  gateway: Gateway,
+  asking: Asking,
+): Promise<Result<readonly ListedModel[], readonly Refusal[]>> {
   const licensed = await licensedCaller(gateway, asking)
   return licensed.ok ? ok(listedFor(gateway, licensed.value)) : licensed
 }

@@ -155,16 +155,12 @@ export const readInfer =
       bodyFor: () => body,
     }))
 
-function identities(
-  request: z.infer<typeof Common>,
-  { upstreamModel, pseudonym }: UpstreamChanges,
-): Record<string, string> {
+function identities(request: z.infer<typeof Common>, changes: UpstreamChanges): Record<string, string> {
+  const pseudonymOf = (value: string) => JSON.stringify(changes.pseudonym(value))
   return {
-    model: JSON.stringify(upstreamModel),
-    ...(request.user == null ? {} : { user: JSON.stringify(pseudonym(request.user)) }),
-    ...(request.safety_identifier == null
-      ? {}
-      : { safety_identifier: JSON.stringify(pseudonym(request.safety_identifier)) }),
+    model: JSON.stringify(changes.upstreamModel),
+    ...(request.user == null ? {} : { user: pseudonymOf(request.user) }),
+    ...(request.safety_identifier == null ? {} : { safety_identifier: pseudonymOf(request.safety_identifier) }),
   }
 }
 
@@ -199,7 +195,8 @@ function parseJson(body: string): Result<unknown, RequestRefusal> {
 function whatIsWrong(error: z.ZodError): RequestRefusal {
   const [issue] = error.issues
   const param = issue?.path.reduce<string>(
-    (path, step) => (typeof step === 'number' ? `${path}[${step}]` : path === '' ? String(step) : `${path}.${String(step)}`),
+    (path, step) =>
+      typeof step === 'number' ? `${path}[${step}]` : path === '' ? String(step) : `${path}.${String(step)}`,
     '',
   )
   if (param === undefined || param === '') return malformed('The body must be one JSON object.', undefined)

@@ -1,4 +1,14 @@
-import { err, formatAmount, instant, isoOf, isUuid, ok, requestName, type Instant, type Result } from '../kernel/index.ts'
+import {
+  err,
+  formatAmount,
+  instant,
+  isoOf,
+  isUuid,
+  ok,
+  requestName,
+  type Instant,
+  type Result,
+} from '../kernel/index.ts'
 import { tenantTransaction } from '../db/index.ts'
 import { authenticate } from '../identity/index.ts'
 import { loadUsage, type UsageCursor, type UsageRow } from '../metering/index.ts'
@@ -77,7 +87,8 @@ function readPage(query: UsageQuery, now: Instant): Result<PageAsked, Refusal> {
   if (!Number.isInteger(rowsMax) || rowsMax < 1 || rowsMax > usageRowsMax)
     return wrong('limit', `must be a whole number from 1 to ${usageRowsMax}`)
   const after = query.after === undefined ? undefined : readCursor(query.after)
-  if (query.after !== undefined && after === undefined) return wrong('after', 'must be a `next_after` of an earlier page')
+  if (query.after !== undefined && after === undefined)
+    return wrong('after', 'must be a `next_after` of an earlier page')
   return ok({ from, to, after, rowsMax })
 }
 

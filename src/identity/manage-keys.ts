@@ -65,7 +65,9 @@ export async function revokeKey(
   wish: { keyId: string; reason: string; now: Instant },
 ): Promise<Result<{ revokedAt: Instant }, KeyRefusal>> {
   const revoked = await markKeyRevoked(tx, { keyId: wish.keyId, reason: wish.reason, at: wish.now })
-  return revoked === undefined ? err({ reason: 'key_not_found', keyId: wish.keyId }) : ok({ revokedAt: revoked.revokedAt })
+  return revoked === undefined
+    ? err({ reason: 'key_not_found', keyId: wish.keyId })
+    : ok({ revokedAt: revoked.revokedAt })
 }
 
 /**

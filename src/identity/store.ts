@@ -13,32 +13,36 @@ export interface TenantIdentity {
 }
 
 /**
- * Reads tenants with their applications and keys: one tenant, or all of them. Keys that expired more than a day ago
+ * Reads tenants with their applications and keys: some, or all of them. Keys that expired more than a day ago
  * are left behind: they are refused either way.
  */
-export async function loadIdentities(tx: Tx, tenantId: Uuid | 'all', now: Instant): Promise<readonly TenantIdentity[]> {
-  const one = tenantId === 'all' ? undefined : tenantId
+export async function loadIdentities(
+  tx: Tx,
+  tenantIds: readonly Uuid[] | 'all',
+  now: Instant,
+): Promise<readonly TenantIdentity[]> {
+  const some = tenantIds === 'all' ? undefined : [...tenantIds]
   const tenants = await tx
     .selectFrom('tenant')
     .selectAll()
-    .$if(one !== undefined, (query) => query.where('tenant_id', '=', one ?? ''))
+    .$if(some !== undefined, (query) => query.where('tenant_id', 'in', some ?? []))
     .execute()
   const facilities = await tx
     .selectFrom('facility')
     .selectAll()
     .where('ended_at', 'is', null)
-    .$if(one !== undefined, (query) => query.where('tenant_id', '=', one ?? ''))
+    .$if(some !== undefined, (query) => query.where('tenant_id', 'in', some ?? []))
     .execute()
   const applications = await tx
     .selectFrom('application')
     .selectAll()
-    .$if(one !== undefined, (query) => query.where('tenant_id', '=', one ?? ''))
+    .$if(some !== undefined, (query) => query.where('tenant_id', 'in', some ?? []))
     .execute()
   const keys = await tx
     .selectFrom('api_key')
     .selectAll()
     .where('expires_at', '>', new Date(now - 86_400_000))
-    .$if(one !== undefined, (query) => query.where('tenant_id', '=', one ?? ''))
+    .$if(some !== undefined, (query) => query.where('tenant_id', 'in', some ?? []))
     .execute()
 
   const facilitiesOf = Map.groupBy(facilities, (row) => row.tenant_id)
@@ -164,9 +168,7 @@ export async function markKeyRevoked(
     .updateTable('api_key')
     .set({ revoked_at: new Date(revocation.at), revoked_reason: revocation.reason })
     .where('key_id', '=', revocation.keyId)
-    .where((where) =>
-      where.or([where('revoked_at', 'is', null), where('revoked_at', '>', new Date(revocation.at))]),
-    )
+    .where((where) => where.or([where('revoked_at', 'is', null), where('revoked_at', '>', new Date(revocation.at))]))
     .execute()
   const row = await findKeyRow(tx, revocation.keyId)
   if (row === undefined || row.revoked_at === null) return undefined

@@ -10,7 +10,17 @@ export type Audience = z.infer<typeof Audience>
  * treatment, emergency treatment, healthcare operations, quality improvement, healthcare research, patient request,
  * payment, training, system testing.
  */
-export const purposes = ['TREAT', 'ETREAT', 'HOPERAT', 'HQUALIMP', 'HRESCH', 'PATRQT', 'HPAYMT', 'TRAIN', 'HTEST'] as const
+export const purposes = [
+  'TREAT',
+  'ETREAT',
+  'HOPERAT',
+  'HQUALIMP',
+  'HRESCH',
+  'PATRQT',
+  'HPAYMT',
+  'TRAIN',
+  'HTEST',
+] as const
 export const Purpose = z.enum(purposes)
 export type Purpose = z.infer<typeof Purpose>
 

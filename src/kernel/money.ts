@@ -20,7 +20,7 @@ export function parseAmount(text: string): Picos | undefined {
 /** Writes picos as a decimal with at least two places: 12000000000000n is "12.00". */
 export function formatAmount(value: Picos): string {
   const sign = value < 0n ? '-' : ''
-  const magnitude = value < 0n ? -value : value
+  const magnitude = value < 0n ? 0n - value : value
   const fraction = (magnitude % picosPerUnit).toString().padStart(12, '0').replace(/0+$/, '').padEnd(2, '0')
   return `${sign}${magnitude / picosPerUnit}.${fraction}`
 }

@@ -39,13 +39,11 @@ export async function actOnLicense(
     recordedBy: wish.by,
   })
   const after = await stateNow(tx, row.tenantId, license, now)
-  return after === undefined
-    ? err({ reason: 'license_not_found', license })
-    : ok({ tenant: row.tenant, state: after })
+  return after === undefined ? err({ reason: 'license_not_found', license }) : ok({ tenant: row.tenant, state: after })
 }
 
 async function stateNow(tx: Tx, tenantId: string, license: string, now: Instant): Promise<LicenseState | undefined> {
-  const facts = (await loadLicenses(tx, tenantId)).find((candidate) => candidate.license === license)
+  const facts = (await loadLicenses(tx, [tenantId])).find((candidate) => candidate.license === license)
   const revision = facts === undefined ? undefined : (revisionAt(facts, now) ?? facts.revisions[0])
   return facts === undefined || revision === undefined ? undefined : licenseState(facts, revision, now)
 }

@@ -16,14 +16,5 @@ export {
   type NotInForce,
 } from './require-license.ts'
 export { loadLicenses } from './store.ts'
-export {
-  Budget,
-  BudgetMeter,
-  budgetName,
-  BudgetPer,
-  Entitlement,
-  PrivacyMode,
-  Rates,
-  Terms,
-} from './terms.ts'
+export { Budget, BudgetMeter, budgetName, BudgetPer, Entitlement, PrivacyMode, Rates, Terms } from './terms.ts'
 export { Audience, audiences, Purpose, purposes, TenantKind, tenantKinds } from '../identity/index.ts'

@@ -32,7 +32,11 @@ export interface NotInForce {
 }
 
 /** The tenant's license in force now. Of several, the one in force; if none is, the refusal is of the newest. */
-export function requireLicense(needs: LicensingNeeds, principal: Principal, now: Instant): Result<Licensed, NotInForce> {
+export function requireLicense(
+  needs: LicensingNeeds,
+  principal: Principal,
+  now: Instant,
+): Result<Licensed, NotInForce> {
   let nearest: NotInForce = { refusal: { reason: 'license_missing' }, license: undefined, revision: undefined }
   for (const facts of needs.findLicenses(principal.tenant.tenantId)) {
     const judged = judge(facts, principal, now)

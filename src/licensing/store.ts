@@ -3,25 +3,25 @@ import type { Tx } from '../db/index.ts'
 import { LicenseActName, type LicenseFacts } from './license.ts'
 import { Terms } from './terms.ts'
 
-/** Licenses with all their revisions and acts, of one tenant or of all. */
-export async function loadLicenses(tx: Tx, tenantId: Uuid | 'all'): Promise<readonly LicenseFacts[]> {
-  const one = tenantId === 'all' ? undefined : tenantId
+/** Licenses with all their revisions and acts, of some tenants or of all. */
+export async function loadLicenses(tx: Tx, tenantIds: readonly Uuid[] | 'all'): Promise<readonly LicenseFacts[]> {
+  const some = tenantIds === 'all' ? undefined : [...tenantIds]
   const licenses = await tx
     .selectFrom('license')
     .selectAll()
-    .$if(one !== undefined, (query) => query.where('tenant_id', '=', one ?? ''))
+    .$if(some !== undefined, (query) => query.where('tenant_id', 'in', some ?? []))
     .orderBy('created_at')
     .execute()
   const revisions = await tx
     .selectFrom('license_revision')
     .selectAll()
-    .$if(one !== undefined, (query) => query.where('tenant_id', '=', one ?? ''))
+    .$if(some !== undefined, (query) => query.where('tenant_id', 'in', some ?? []))
     .orderBy('revision')
     .execute()
   const acts = await tx
     .selectFrom('license_act')
     .selectAll()
-    .$if(one !== undefined, (query) => query.where('tenant_id', '=', one ?? ''))
+    .$if(some !== undefined, (query) => query.where('tenant_id', 'in', some ?? []))
     .orderBy('effective_at')
     .orderBy('act_id')
     .execute()
@@ -50,10 +50,7 @@ export async function loadLicenses(tx: Tx, tenantId: Uuid | 'all'): Promise<read
   }))
 }
 
-export async function findLicenseRow(
-  tx: Tx,
-  license: string,
-): Promise<{ tenantId: Uuid; tenant: string } | undefined> {
+export async function findLicenseRow(tx: Tx, license: string): Promise<{ tenantId: Uuid; tenant: string } | undefined> {
   const row = await tx
     .selectFrom('license')
     .innerJoin('tenant', 'tenant.tenant_id', 'license.tenant_id')

@@ -5,9 +5,7 @@ import { Audience, Purpose } from '../identity/index.ts'
 
 /** What a license revision grants, as declared in license.yaml and kept in license_revision.terms. */
 const Slug = z.string().regex(/^[a-z0-9]([a-z0-9.-]{0,62}[a-z0-9])?$/, 'lower-case letters, digits, hyphens and dots')
-const Version = z
-  .string()
-  .refine((text) => semver.valid(text) === text, 'a version such as 1.2.0')
+const Version = z.string().refine((text) => semver.valid(text) === text, 'a version such as 1.2.0')
 const VersionRange = z
   .string()
   .refine((text) => semver.validRange(text) !== null, 'a version range such as ">=1.0.0 <2.0.0"')

@@ -1,6 +1,6 @@
 import { Failure, requestName, type Uuid } from '../kernel/index.ts'
 import type { LeaseUse } from '../quota/index.ts'
-import type { Batch, CommitNeeds, CommitOptions, OpenCall } from './group-commit.ts'
+import type { Batch, CommitNeeds, CommitOptions, OpenCall } from './batch.ts'
 import type { UsageEvent } from './usage-event.ts'
 
 interface Waiting {
@@ -8,8 +8,8 @@ interface Waiting {
   readonly uses: readonly LeaseUse[]
   readonly since: number
   told: boolean
-  resolve(): void
-  reject(error: Failure): void
+  readonly resolve: () => void
+  readonly reject: (error: Failure) => void
 }
 
 type Load = Pick<Batch, 'opened' | 'ended'> & { readonly waiting: readonly Waiting[] }

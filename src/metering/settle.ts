@@ -43,7 +43,12 @@ export function callFacts(
  * Notes that a call is on its way to a deployment, for the case that this process dies. A budget of money is not charged
  * at an expiry, because the ledger row is not; every other budget takes the upper bound.
  */
-export function noteInFlight(ledger: GroupCommit, reservation: Reservation, facts: CallFacts, deployment: Deployment): void {
+export function noteInFlight(
+  ledger: GroupCommit,
+  reservation: Reservation,
+  facts: CallFacts,
+  deployment: Deployment,
+): void {
   const { bound } = reservation
   ledger.open({
     facts,

@@ -1,7 +1,7 @@
 import { assert, type Log } from '../kernel/index.ts'
 import { systemStatement, type Database } from '../db/index.ts'
 import type { LeaseUse } from '../quota/index.ts'
-import type { Batch, WriteBatch } from './group-commit.ts'
+import type { Batch, WriteBatch } from './batch.ts'
 
 /**
  * The group commit in one statement. The mark decides: it moves the lane from the batch before to this one, once; all

@@ -89,11 +89,13 @@ interface Judged {
 }
 
 function judge(needs: PolicyNeeds, principal: Principal, revision: LicenseRevision, asked: Asked): Judged {
-  const [name = '', versionAsked] = splitModel(asked.model)
+  const [name, versionAsked] = splitModel(asked.model)
   const model = needs.findModel(name)
   if (model === undefined) return onlyObjection({ reason: 'model_not_found', model: asked.model })
   const candidates = revision.terms.entitlements.filter((entitlement) => entitlement.model === name)
-  const judged = candidates.map((entitlement) => judgeUnder(entitlement, model, principal, revision, asked, versionAsked))
+  const judged = candidates.map((entitlement) =>
+    judgeUnder(entitlement, model, principal, revision, asked, versionAsked),
+  )
   // Of several entitlements to one model the one that grants; if none does, the one that comes nearest explains.
   const best = judged.reduce<Judged | undefined>(
     (nearest, next) => (nearest === undefined || next.objections.length < nearest.objections.length ? next : nearest),
@@ -144,7 +146,8 @@ function judgeUnder(
       covered: covered.map((site) => site.facility),
     })
 
-  if (!principal.scopes.includes(asked.operation)) objections.push({ reason: 'scope_not_granted', scope: asked.operation })
+  if (!principal.scopes.includes(asked.operation))
+    objections.push({ reason: 'scope_not_granted', scope: asked.operation })
   if ((model.protocol === 'open-inference') !== (asked.operation === 'infer'))
     objections.push({ reason: 'operation_not_supported', model: model.model, operation: asked.operation })
   const { residency } = revision.terms
@@ -180,8 +183,7 @@ export function usableModels(needs: PolicyNeeds, licensed: Licensed): readonly U
       const name = `${model.model}@${version.version}`
       const operations: readonly Scope[] = model.protocol === 'open-inference' ? ['infer'] : ['chat', 'embeddings']
       const usable = operations.some(
-        (operation) =>
-          decide(needs, licensed, { model: name, operation, facility: undefined, purpose: undefined }).ok,
+        (operation) => decide(needs, licensed, { model: name, operation, facility: undefined, purpose: undefined }).ok,
       )
       if (usable && found.get(name)?.pinned !== true)
         found.set(name, {

@@ -100,8 +100,7 @@ export class Lender implements Pockets {
       this.#startsWhenNeeded = false
       await this.start({ keepAlive: true })
     }
-    if (!this.isFresh)
-      throw new Failure('database', 'the leases could not be renewed', { retryable: true })
+    if (!this.isFresh) throw new Failure('database', 'the leases could not be renewed', { retryable: true })
   }
 
   budget(account: Account, limit: AccountLimit): BudgetPocket {

@@ -200,3 +200,11 @@ export async function loadAccounts(
     held: BigInt(row.leased) - BigInt(row.used),
   }))
 }
+
+/** Forgets windows that ended a minute ago. */
+export async function pruneRateWindows(tx: Tx): Promise<void> {
+  await tx
+    .deleteFrom('rate_window')
+    .where('expire', '<', BigInt(Date.now() - 60_000))
+    .execute()
+}

@@ -114,7 +114,17 @@ async function tryDeployment(
     if (succeeded) {
       needs.circuits.noteAnswer(deployment)
       const durationMs = needs.monotonicMs() - startedMs
-      return ok({ attempt, deployment, hostStatus, startedMs, durationMs, answer, call: opened, first, firstByteMs: durationMs })
+      return ok({
+        attempt,
+        deployment,
+        hostStatus,
+        startedMs,
+        durationMs,
+        answer,
+        call: opened,
+        first,
+        firstByteMs: durationMs,
+      })
     }
     if (refusedByHost.has(answer.status)) {
       needs.circuits.noteAnswer(deployment)
@@ -145,7 +155,9 @@ const refusedByHost: ReadonlySet<number> = new Set([400, 413, 415, 422])
 /** Of a host's error text only two things are read: whether the context was too long, and which parameter is meant. */
 function whatHostRefused(hostStatus: number, body: Uint8Array | undefined): RoutingRefusal {
   const text = body === undefined ? '' : new TextDecoder().decode(body.subarray(0, 16_384))
-  const contextExceeded = /context_length_exceeded|maximum context length|exceeds? the (?:available )?context/i.test(text)
+  const contextExceeded = /context_length_exceeded|maximum context length|exceeds? the (?:available )?context/i.test(
+    text,
+  )
   const param = /"param"\s*:\s*"([A-Za-z_][A-Za-z0-9_.[\]]{0,63})"/.exec(text)?.[1]
   return { reason: 'model_host_refused', hostStatus, contextExceeded, param }
 }

@@ -47,18 +47,16 @@ export async function loadCatalog(tx: Tx): Promise<Catalog> {
         protocol: model.protocol === 'open-inference' ? 'open-inference' : 'openai',
         versions: new Map(
           (versionsOf.get(model.model) ?? []).map((row): [string, ServedVersion] => {
-            const served = (deploymentsOf.get(`${row.model}@${row.version}`) ?? []).map(
-              (deployment): Deployment => ({
-                model: row.model,
-                version: row.version,
-                deployment: deployment.deployment,
-                url: deployment.url.replace(/\/+$/, ''),
-                upstreamModel: deployment.upstream_model,
-                region: deployment.region,
-                weight: deployment.weight,
-                credentialEnv: deployment.credential_env ?? undefined,
-              }),
-            )
+            const served = (deploymentsOf.get(`${row.model}@${row.version}`) ?? []).map((deployment): Deployment => ({
+              model: row.model,
+              version: row.version,
+              deployment: deployment.deployment,
+              url: deployment.url.replace(/\/+$/, ''),
+              upstreamModel: deployment.upstream_model,
+              region: deployment.region,
+              weight: deployment.weight,
+              credentialEnv: deployment.credential_env ?? undefined,
+            }))
             return [
               row.version,
               {

@@ -85,7 +85,8 @@ export function relayStream(
       if (state === 'open') finish(whole() ? 'answered' : 'host_closed')
     } catch (error) {
       if (!(error instanceof Failure)) throw error
-      if (state === 'open') finish(whole() ? 'answered' : 'host_closed')
+      // Broken off, not ended: what would have followed, the usage perhaps, is lost.
+      if (state === 'open') finish('host_closed')
     } finally {
       watch.pause()
     }
@@ -131,7 +132,7 @@ const drainMs = 2_000
 async function drain(answered: Answered): Promise<void> {
   const timer = setTimeout(() => answered.call.cancel(), drainMs)
   try {
-    for (let bytes = 0; bytes < 65_536; ) {
+    for (let bytes = 0; bytes < 65_536;) {
       const chunk = await answered.answer.read()
       if (chunk === undefined) return
       bytes += chunk.length

@@ -35,7 +35,13 @@ async function declareBudget(limit: number): Promise<void> {
 
 beforeAll(async () => {
   host = await startModelHost({
-    knobs: { firstTokenMs: 5, chunkMs: 0, promptTokens: inputTokens, completionTokens: outputTokens, chunks: outputTokens },
+    knobs: {
+      firstTokenMs: 5,
+      chunkMs: 0,
+      promptTokens: inputTokens,
+      completionTokens: outputTokens,
+      chunks: outputTokens,
+    },
   })
   databases = await cloneDatabase()
   database = openTestDatabase(databases.appUrl)

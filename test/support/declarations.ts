@@ -119,6 +119,6 @@ export function treeFor(
   for (const path of Object.keys(replace)) if (!(path in testTree)) throw new Error(`the test tree has no ${path}`)
   return Object.entries(testTree).map(([path, text]) => ({
     path,
-    text: (replace[path]?.(text) ?? text).replaceAll("MODEL-HOST", hostUrl),
+    text: (replace[path]?.(text) ?? text).replaceAll('MODEL-HOST', hostUrl),
   }))
 }

@@ -56,7 +56,9 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
   #waitingBytes = 0
   #ended = false
   #broken: Failure | undefined
-  #reader: { resolve(chunk: Uint8Array | undefined): void; reject(error: Failure): void } | undefined
+  #reader:
+    | { readonly resolve: (chunk: Uint8Array | undefined) => void; readonly reject: (error: Failure) => void }
+    | undefined
 
   constructor() {
     this.answer = new Promise((resolve, reject) => {
