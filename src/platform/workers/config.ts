@@ -1,0 +1,57 @@
+import { z } from 'zod'
+import { parsePeppers, type Peppers } from '../../identity/index.ts'
+
+/** A setting that is missing or wrong: one line for the operator. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+}
+
+/** The bindings, variables and secrets of a Worker; beside them, the secrets of deployments by the names they declare. */
+export interface Env {
+  readonly HYPERDRIVE?: { readonly connectionString: string }
+  readonly [name: string]: unknown
+}
+
+const seconds = z.coerce.number().min(1).max(3600)
+
+const Settings = z.object({
+  KEY_PEPPER: z.string(),
+  FIRST_BYTE_SECONDS: seconds.default(120),
+  IDLE_SECONDS: seconds.default(60),
+  BODY_BYTES_MAX: z.coerce.number().int().min(1024).max(104_857_600).default(16_777_216),
+})
+
+export interface Config extends Omit<z.infer<typeof Settings>, 'KEY_PEPPER'> {
+  readonly peppers: Peppers
+}
+
+/**
+ * Reads what does not change while an isolate lives.
+ * @throws ConfigError naming the variable and what is wrong, without its value.
+ */
+export function readConfig(env: Env): Config {
+  const parsed = Settings.safeParse(env)
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues
+    throw new ConfigError(`${String(issue?.path[0] ?? 'the environment')}: ${issue?.message ?? 'wrong'}`)
+  }
+  const { KEY_PEPPER, ...settings } = parsed.data
+  // A Worker is always deployed: what development generates for itself must not reach it.
+  if (KEY_PEPPER.startsWith('development-')) throw new ConfigError('KEY_PEPPER is a development default')
+  const peppers = parsePeppers(KEY_PEPPER)
+  if (!peppers.ok) throw new ConfigError(peppers.error)
+  return { ...settings, peppers: peppers.value }
+}
+
+/** @throws ConfigError when the binding is missing. */
+export function databaseUrlOf(env: Env): string {
+  const url = env.HYPERDRIVE?.connectionString
+  if (url === undefined) throw new ConfigError('HYPERDRIVE is not bound')
+  return url
+}
+
+/** The secret that a deployment names, when there is one. */
+export function secretOf(env: Env, name: string | undefined): string | undefined {
+  const secret = name === undefined ? undefined : env[name]
+  return typeof secret === 'string' ? secret : undefined
+}

@@ -1,0 +1,132 @@
+import { createApp } from '../../app.ts'
+import { openDatabase, requireBoundRole, type Database } from '../../db/index.ts'
+import { assembleGateway, emptyMemory, type Gateway, type Memory } from '../../gateway/index.ts'
+import type { Log } from '../../kernel/index.ts'
+import { databaseUrlOf, secretOf, type Config, type Env } from './config.ts'
+import { OpenWork } from './open-work.ts'
+import { workersClock, workersHmac, workersRandom } from './ports.ts'
+import { workersRates } from './rates.ts'
+import { followedTransport } from './transport.ts'
+import { fetchUpstream } from './upstream.ts'
+
+/** Nobody brings notifications here. What was confirmed longer ago is asked for again: a "no" is here within a second. */
+const staleAfterMs = 500
+/** Notes of changes are kept for a day. An isolate that slept longer than this reads everything. */
+const forgetAfterMs = 3_600_000
+/** A call shows that it lives four times in this time; if its isolate dies, what it held is free after it. */
+const leaseSeconds = 120
+
+/** What an isolate keeps from request to request. */
+export interface Isolate {
+  readonly config: Config
+  readonly log: Log
+  memory: Memory
+  /** Row-level security was seen to bind the database role. */
+  isRoleBound: boolean
+}
+
+export interface ExecutionContext {
+  waitUntil(work: Promise<unknown>): void
+}
+
+/**
+ * One request: a gateway of its own over connections of its own, because workerd lets no request use another's sockets.
+ * They are opened by the first statement and closed when everything has ended: after the answer, or long after `fetch`
+ * has returned when a stream is relayed, or when its caller has left.
+ */
+export function serveRequest(
+  isolate: Isolate,
+  request: Request,
+  platform: { env: Env; context: ExecutionContext },
+): Promise<Response> {
+  const { log } = isolate
+  const work = new OpenWork(log)
+  const database = openRequestDatabase(platform.env)
+  const gateway = requestGateway(isolate, { database, env: platform.env, work })
+  const answered = answer(gateway, work, request)
+  platform.context.waitUntil(closeAfter(answered, { gateway, work, database, log }))
+  return answered
+}
+
+/** Connections of one request or one run of the jobs. A Worker may have six open at once, the model host's among them. */
+export const openRequestDatabase = (env: Env): Database =>
+  openDatabase({
+    url: databaseUrlOf(env),
+    applicationName: 'formulary-workers',
+    tenantConnectionsMax: 1,
+    systemConnectionsMax: 2,
+    connectTimeoutMs: 3_000,
+    statementTimeoutMs: 10_000,
+    isBehindPooler: true,
+  })
+
+function requestGateway(isolate: Isolate, request: { database: Database; env: Env; work: OpenWork }): Gateway {
+  const { config, log } = isolate
+  const { database, env, work } = request
+  const now = workersClock.monotonicMs()
+  if (now - isolate.memory.known.confirmedAtMs > forgetAfterMs) isolate.memory = emptyMemory()
+  const gateway = assembleGateway({
+    platform: 'workers',
+    clock: workersClock,
+    random: workersRandom,
+    hmac: workersHmac,
+    log,
+    // The log's lines carry the same figures; an Analytics Engine data set would be written here.
+    meter: { callEnded() {} },
+    database,
+    rates: workersRates(database, log),
+    upstream: fetchUpstream,
+    deferred: work,
+    deadlines: { firstByteMs: config.FIRST_BYTE_SECONDS * 1000, idleMs: config.IDLE_SECONDS * 1000 },
+    bodyBytesMax: config.BODY_BYTES_MAX,
+    leaseSeconds,
+    memory: isolate.memory,
+    staleAfterMs,
+    pepper: (version) => config.peppers.find(version),
+    credential: ({ credentialEnv }) => secretOf(env, credentialEnv),
+    isStopping: () => false,
+  })
+  gateway.lender.startWhenNeeded()
+  return {
+    ...gateway,
+    async findKeyAgain(keyId) {
+      await requireBoundRoleOnce(isolate, database)
+      return gateway.findKeyAgain(keyId)
+    },
+  }
+}
+
+/** The first look of an isolate at the database is at its role. @throws Failure when it is too strong. */
+export async function requireBoundRoleOnce(isolate: Isolate, database: Database): Promise<void> {
+  if (isolate.isRoleBound) return
+  await requireBoundRole(database)
+  isolate.isRoleBound = true
+}
+
+async function answer(gateway: Gateway, work: OpenWork, request: Request): Promise<Response> {
+  if (new URL(request.url).pathname === '/readyz')
+    // Nothing else asks before the first call; if it fails, the answer says so.
+    await gateway.directory.refresh().catch(() => gateway.log.warn('directory.refresh_failed'))
+  return createApp(gateway, followedTransport(work)).fetch(request)
+}
+
+/**
+ * Should this be cut off, as Workers do half a minute after a caller has left, the call's sign of life ends with it:
+ * the sweeper settles the call and frees what it held.
+ */
+async function closeAfter(
+  answered: Promise<Response>,
+  open: { gateway: Gateway; work: OpenWork; database: Database; log: Log },
+): Promise<void> {
+  const { gateway, work, database, log } = open
+  try {
+    await answered.catch(() => {})
+    await work.ended()
+    await gateway.ledger.drained()
+    await gateway.lender.stop()
+  } catch (error) {
+    log.error('request.not_closed', {}, error)
+  } finally {
+    await database.close()
+  }
+}
