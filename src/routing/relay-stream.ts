@@ -55,7 +55,7 @@ export function relayStream(
     if (outcome === 'answered') void drain(answered)
   }
 
-  const watch = idleWatch(options.idleMs, options.monotonicMs, () => {
+  const watch = idleWatch(options.idleMs, () => options.monotonicMs(), () => {
     answered.call.cancel()
     finish('host_timeout')
   })
