@@ -118,7 +118,7 @@ function judgeUnder(
   const version = model.versions.get(wanted)
   if (version === undefined) return onlyObjection({ reason: 'model_not_found', model: asked.model })
 
-  if (!semver.satisfies(wanted, entitlement.versions))
+  if (!inRange(entitlement, wanted))
     objections.push({ reason: 'version_not_licensed', model: model.model, version: wanted, because: 'range' })
   if (version.recalledAt !== undefined)
     objections.push({ reason: 'version_recalled', model: model.model, version: wanted, recalledAt: version.recalledAt })
@@ -156,6 +156,15 @@ function judgeUnder(
 
   if (objections.length > 0 || purpose === undefined || facility === undefined) return { objections, fixed: undefined }
   return { objections, fixed: { model, version, facility, purpose, audience: application.audience } }
+}
+
+/** An entitlement never changes, so that its range is read once. */
+const ranges = new WeakMap<Entitlement, semver.Range>()
+
+function inRange(entitlement: Entitlement, version: string): boolean {
+  let range = ranges.get(entitlement)
+  if (range === undefined) ranges.set(entitlement, (range = new semver.Range(entitlement.versions)))
+  return range.test(version)
 }
 
 const onlyObjection = (refusal: PolicyRefusal): Judged => ({ objections: [refusal], fixed: undefined })

@@ -71,11 +71,14 @@ export class SseReader {
       if (verdict === 'end') return leaving
       if (verdict === 'pass') leaving.push(event)
     }
+    const hasCr = chunk.includes(cr)
     for (let i = eventStart; i < chunk.length; i++) {
       const byte = chunk[i]
       if (byte !== lf && byte !== cr) {
-        this.#lineBytes++
+        const lineEnd = hasCr ? i + 1 : endOfLine(chunk, i)
+        this.#lineBytes += lineEnd - i
         this.#afterCr = false
+        i = lineEnd - 1
         continue
       }
       if (byte === lf && this.#afterCr) {
@@ -155,7 +158,7 @@ export class SseReader {
     }
     // Counted first: whether zero is a possible output depends on what was delivered until here.
     this.#count(text)
-    const usageOnly = text.includes('"usage"') && this.#readUsage(text)
+    const usageOnly = hasUsage(text) && this.#readUsage(text)
     return usageOnly && !this.#keepUsageChunk ? 'drop' : 'pass'
   }
 
@@ -174,7 +177,7 @@ export class SseReader {
       this.#pieces++
       this.#bytes += bytes
     }
-    if (text.includes('"finish_reason"')) this.finishedChoices += text.match(finishPattern)?.length ?? 0
+    this.finishedChoices += text.match(finishPattern)?.length ?? 0
   }
 }
 
@@ -204,6 +207,18 @@ function isEscaped(text: string, at: number, start: number): boolean {
 }
 
 const finishPattern = /"finish_reason"\s*:\s*"/g
+
+/** Whether there may be a usage to read: hosts write `"usage":null` into every chunk, which is none. */
+const hasUsage = (text: string): boolean => {
+  const at = text.indexOf('"usage"')
+  return at !== -1 && (!text.startsWith('"usage":null', at) || text.includes('"usage"', at + 7))
+}
+
+/** Where the line that goes on at `from` ends, in bytes without a CR. Lines are long: the search is the engine's own. */
+function endOfLine(chunk: Uint8Array, from: number): number {
+  const at = chunk.indexOf(lf, from)
+  return at === -1 ? chunk.length : at
+}
 
 /** The event's data: its `data:` lines without the name and one space, joined by line feeds. */
 function dataOf(text: string): string {
