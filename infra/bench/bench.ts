@@ -1,20 +1,21 @@
 import { writeFileSync } from 'node:fs'
 import { checkLedger } from './check-ledger.ts'
 import { figuresOf } from './figures.ts'
+import { gatewayWarnings } from './gateway-warnings.ts'
 import { openGround, type Ground } from './ground.ts'
 import { describeMachine } from './machine.ts'
 import { measure, type Pace } from './measure.ts'
 import { readOptions, usage, type BenchOptions } from './options.ts'
 import { memoryOf, processTree } from './process-cost.ts'
 import { profileGateway } from './profile-gateway.ts'
-import { scenariosOf } from './scenarios.ts'
+import { scenariosOf, type Scenario } from './scenarios.ts'
 import { startSystems, stopSystems, type System } from './systems.ts'
 import { formatAgreement, formatMachine, formatScenario, legend } from './table.ts'
 
 const paces: Record<BenchOptions['size'], Pace> = {
   quick: { rounds: 3, sliceMs: 400, warmMs: 300 },
-  default: { rounds: 5, sliceMs: 800, warmMs: 600 },
-  all: { rounds: 5, sliceMs: 800, warmMs: 600 },
+  default: { rounds: 5, sliceMs: 700, warmMs: 600 },
+  all: { rounds: 5, sliceMs: 700, warmMs: 600 },
 }
 
 const say = (text: string) => process.stdout.write(`${text}\n`)
@@ -25,9 +26,7 @@ const note = (text: string) => {
 }
 
 /** Compares, prints, checks. @returns the exit status: 1 when the ledger and the load generator do not agree. */
-async function compare(ground: Ground, options: BenchOptions): Promise<0 | 1> {
-  const scenarios = scenariosOf(options)
-  if (scenarios.length === 0) throw new TypeError(`--only ${options.only}: no scenario is called so`)
+async function compare(ground: Ground, scenarios: readonly Scenario[], options: BenchOptions): Promise<0 | 1> {
   const machine = await describeMachine(ground.adminUrl)
   const fleets = new Map<number, readonly System[]>()
   let answered = 0
@@ -39,7 +38,8 @@ async function compare(ground: Ground, options: BenchOptions): Promise<0 | 1> {
     const pace = paces[options.size]
     const results = await measure(ground, {
       scenarios,
-      systems: (workers) => fleets.get(workers) ?? [],
+      systems: ({ workers, streamed }) =>
+        (fleets.get(workers) ?? []).filter(({ name }) => !(streamed && name === 'portkey')),
       pace,
       onSlice(system, slice) {
         if (system.name !== 'formulary' && slice.refused > 0)
@@ -64,7 +64,7 @@ async function compare(ground: Ground, options: BenchOptions): Promise<0 | 1> {
     for (const systems of fleets.values()) await stopSystems(systems)
     fleets.clear()
     const ledger = await checkLedger({ adminUrl: ground.adminUrl, answered, refused })
-    for (const line of ledger.lines) say(line)
+    for (const line of [...ledger.lines, ...gatewayWarnings(ground.logPath)]) say(line)
     if (refusal !== undefined) say(`the first refusal:\n${refusal}`)
     if (options.json !== undefined) {
       const figures = table.map(([scenario, systems]) => ({ scenario, systems }))
@@ -93,15 +93,16 @@ async function main(): Promise<number> {
     say(usage)
     return 0
   }
+  const scenarios = scenariosOf(options)
   const ground = await openGround(options)
-  // What was started ends with this process; the work folder is ours to remove.
-  const interrupt = () => void ground.stop().finally(() => process.exit(130))
+  // Without a load generator the slice in progress fails, and everything is stopped on the way out.
+  const interrupt = () => ground.loadGenerator.process.kill('SIGKILL')
   process.once('SIGINT', interrupt)
   process.once('SIGTERM', interrupt)
   try {
     return options.profile === undefined
-      ? await compare(ground, options)
-      : await profileGateway(ground, { ...options, folder: options.profile, say })
+      ? await compare(ground, scenarios, options)
+      : await profileGateway(ground, scenarios, { ...options, folder: options.profile, say })
   } finally {
     await ground.stop()
   }

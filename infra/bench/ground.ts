@@ -26,8 +26,9 @@ export interface Ground {
   readonly appUrl: string
   readonly adminUrl: string
   readonly loadGenerator: Child
-  /** Takes the gateways' log. A run has one; nobody reads it unless something fails. */
+  /** Takes the gateways' log, of which only the warnings are read. */
   readonly logFd: number
+  readonly logPath: string
   setKnobs(knobs: Partial<Knobs>): Promise<void>
   stop(): Promise<void>
 }
@@ -63,6 +64,7 @@ export async function openGround(options: { tenants: number }): Promise<Ground> 
       )
     })
 
+    const logPath = join(workDir, 'gateway.log')
     const loadGenerator = await startChild('load-generator.ts')
     stops.push(() => loadGenerator.stop())
     return {
@@ -73,7 +75,8 @@ export async function openGround(options: { tenants: number }): Promise<Ground> 
       appUrl: urls.appUrl,
       adminUrl: Object.assign(new URL(postgres.url), { pathname: `/${databaseName}` }).href,
       loadGenerator,
-      logFd: openSync(join(workDir, 'gateway.log'), 'a'),
+      logFd: openSync(logPath, 'a'),
+      logPath,
       async setKnobs(knobs) {
         const answer = await fetch(`${hostUrl}/_knobs`, { method: 'PUT', body: JSON.stringify(knobs) })
         if (!answer.ok) throw new Error(`the model host refused its knobs: ${await answer.text()}`)

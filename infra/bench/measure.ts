@@ -27,7 +27,7 @@ export async function measure(
   ground: Ground,
   options: {
     scenarios: readonly Scenario[]
-    systems(workers: number): readonly System[]
+    systems(scenario: Scenario): readonly System[]
     pace: Pace
     /** After each slice that was answered; the warm ones too. */
     onSlice(system: System, slice: Slice): void
@@ -40,7 +40,7 @@ export async function measure(
     options.onRound(round)
     for (const [scenario, measured] of results) {
       await ground.setKnobs(scenario.knobs)
-      const systems = options.systems(scenario.workers)
+      const systems = options.systems(scenario)
       for (let turn = 0; turn < systems.length; turn++) {
         const system = systems[(turn + round) % systems.length]
         if (system === undefined) continue
@@ -55,7 +55,7 @@ export async function measure(
   return new Map(
     [...results].map(([scenario, measured]) => [
       scenario,
-      new Map(options.systems(scenario.workers).map(({ name }) => [name, measured.get(name) ?? []])),
+      new Map(options.systems(scenario).map(({ name }) => [name, measured.get(name) ?? []])),
     ]),
   )
 }
@@ -97,6 +97,8 @@ function orderSlice(ground: Ground, order: SliceOrder): Promise<Slice> {
       if ('slice' in answer) resolve(answer.slice)
       else reject(new Error(answer.error))
     })
-    generator.send(order)
+    generator.send(order, (error) => {
+      if (error !== null) reject(error)
+    })
   })
 }

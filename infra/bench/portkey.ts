@@ -6,7 +6,11 @@ import { plainEnvironment } from './start-child.ts'
 
 const startMs = 20_000
 
-/** @portkey-ai/gateway, when somebody has installed it: it forwards, and neither licenses, budgets nor records. */
+/**
+ * @portkey-ai/gateway, when somebody has installed it: it forwards, and neither licenses, budgets nor records.
+ * Of its version 1.15.2 only whole answers can be measured: on Node 26 it answers every stream with 500, because it adds a
+ * header to an answer of `fetch`, which is immutable.
+ */
 export async function startPortkey(
   folder: string,
 ): Promise<{ url: string; child: { pid: number; stop(): Promise<void> } }> {
@@ -17,7 +21,7 @@ export async function startPortkey(
   if (script === undefined) throw new Error(`--portkey: none of ${places.join(', ')} is there`)
   const port = await freePort()
   const child = spawn(process.execPath, [script, `--port=${port}`, '--headless'], {
-    stdio: ['ignore', 'ignore', 'inherit'],
+    stdio: 'ignore',
     env: plainEnvironment({ NODE_ENV: 'production' }),
   })
   const ended = new Promise<void>((resolve) => {

@@ -5,7 +5,7 @@ import { measureSlice } from './measure.ts'
 import type { BenchOptions } from './options.ts'
 import { processTree } from './process-cost.ts'
 import { formatSummary, readProfile, summarize } from './profile-summary.ts'
-import { scenariosOf } from './scenarios.ts'
+import type { Scenario } from './scenarios.ts'
 import { startGateway } from './systems.ts'
 
 const warmMs = 3_000
@@ -21,13 +21,12 @@ const usual = ['whole-0ms-c64-w1', 'stream-0ms-c16-w1']
  */
 export async function profileGateway(
   ground: Ground,
+  scenarios: readonly Scenario[],
   options: BenchOptions & { folder: string; say: (text: string) => void },
 ): Promise<0> {
-  const { folder, say } = options
-  const chosen = scenariosOf(options).filter(
-    ({ name, workers }) => workers === 1 && (options.only !== '' || usual.includes(name)),
-  )
-  if (chosen.length === 0) throw new TypeError(`--only ${options.only}: no scenario with one process is called so`)
+  const { folder, only, say } = options
+  const chosen = scenarios.filter(({ name, workers }) => workers === 1 && (only !== '' || usual.includes(name)))
+  if (chosen.length === 0) throw new TypeError(`--profile takes scenarios of one process only`)
   for (const scenario of chosen) {
     const into = resolve(folder, scenario.name)
     mkdirSync(into, { recursive: true })

@@ -22,7 +22,7 @@ test('a sample stands for the time until the next, and idling is no work', () =>
   const summary = summarize(profile, { from: 0, to: Infinity })
   expect([summary.busyMicros, summary.allMicros]).toEqual([60, 100])
   expect(summary.functions).toEqual([
-    { name: 'writev  (native)', micros: 30 },
+    { name: 'writev  (native)  < pg', micros: 30 },
     { name: 'query  pg/lib/client.js:1', micros: 20 },
     { name: 'callModel  src/gateway/call.ts:10', micros: 10 },
   ])
@@ -37,7 +37,9 @@ test('what the system does is counted for the package that made it', () => {
 })
 
 test('only the time of the load is read', () => {
-  expect(summarize(profile, { from: 1030, to: 1031 }).functions).toEqual([{ name: 'writev  (native)', micros: 30 }])
+  expect(summarize(profile, { from: 1030, to: 1031 }).functions).toEqual([
+    { name: 'writev  (native)  < pg', micros: 30 },
+  ])
 })
 
 test('the time per call stands beside the percentage', () => {

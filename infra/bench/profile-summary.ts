@@ -42,12 +42,12 @@ export function summarize(profile: Profile, window: { from: number; to: number }
   const parents = new Map(
     profile.nodes.flatMap(({ id, children = [] }) => children.map((child) => [child, id] as const)),
   )
-  const causeOf = (id: number): string => {
+  const causeOf = (id: number): string | undefined => {
     for (let at: number | undefined = id; at !== undefined; at = parents.get(at)) {
       const place = nodes.get(at)?.place
       if (place?.isOurs === true) return place.package
     }
-    return nodes.get(id)?.place.package ?? '?'
+    return undefined
   }
   const sums = { functions: new Map(), files: new Map(), packages: new Map(), causes: new Map() } satisfies Record<
     string,
@@ -65,10 +65,12 @@ export function summarize(profile: Profile, window: { from: number; to: number }
     allMicros += micros
     if (node.callFrame.functionName === '(idle)') return
     busyMicros += micros
-    add(sums.functions, node.place.function, micros)
-    add(sums.files, node.place.file, micros)
-    add(sums.packages, node.place.package, micros)
-    add(sums.causes, causeOf(id), micros)
+    const { place } = node
+    const cause = causeOf(id)
+    add(sums.functions, place.isOurs || cause === undefined ? place.function : `${place.function}  < ${cause}`, micros)
+    add(sums.files, place.file, micros)
+    add(sums.packages, place.package, micros)
+    add(sums.causes, cause ?? place.package, micros)
   })
   return {
     busyMicros,

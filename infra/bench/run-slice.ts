@@ -39,7 +39,7 @@ export async function runSlice(order: SliceOrder): Promise<Slice> {
   let refusal: string | undefined
   let sent = 0
   let open = order.connections
-  let callsPerSecond = 0
+  let callsInWindow = 0
   let countFrom = 0
   let until = 0
 
@@ -54,24 +54,22 @@ export async function runSlice(order: SliceOrder): Promise<Slice> {
     if (open === 0) finish()
   }
 
-  /** A connection's rate is taken from its first counted call to its last: the edges of the slice cost nothing. */
   const makeConnection = () => {
-    let counted = 0
-    let firstBegunAt = 0
+    let isCounted = false
     return new LoadConnection({
       port: order.port,
       streamed: order.streamed,
       nextRequest: () => order.requests[sent++ % order.requests.length] ?? new Uint8Array(),
       onCall({ begunAt, firstByteAt, endedAt }) {
         answered++
+        callsInWindow += partWithin({ begunAt, endedAt }, { begunAt: countFrom, endedAt: until })
         if (begunAt >= countFrom) {
-          if (counted++ === 0) firstBegunAt = begunAt
+          isCounted = true
           total.push(endedAt - begunAt)
           firstByte.push(firstByteAt - begunAt)
         }
         // A slice shorter than a call still counts one.
-        if (endedAt < until || counted === 0) return true
-        callsPerSecond += (counted * 1000) / (endedAt - firstBegunAt)
+        if (endedAt < until || !isCounted) return true
         noteClosed()
         return false
       },
@@ -104,7 +102,7 @@ export async function runSlice(order: SliceOrder): Promise<Slice> {
     return {
       totalMs: Float32Array.from(total),
       firstByteMs: Float32Array.from(firstByte),
-      callsPerSecond,
+      callsPerSecond: (callsInWindow * 1000) / order.ms,
       answered,
       refused,
       refusal,
@@ -114,4 +112,15 @@ export async function runSlice(order: SliceOrder): Promise<Slice> {
     clearTimeout(late)
     for (const connection of connections) connection.close()
   }
+}
+
+interface Span {
+  readonly begunAt: number
+  readonly endedAt: number
+}
+
+/** A call that lies across an edge of the window counts by its part within: long calls make the rate neither jump nor lean. */
+function partWithin(call: Span, window: Span): number {
+  const within = Math.min(call.endedAt, window.endedAt) - Math.max(call.begunAt, window.begunAt)
+  return Math.max(0, within) / (call.endedAt - call.begunAt)
 }

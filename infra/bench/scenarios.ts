@@ -39,7 +39,10 @@ const wholeAnswer = {
 }
 const streamedAnswer = { text: wholeAnswer.text, chunks: 64 }
 
-/** What this run measures, in the order of the table. */
+/**
+ * What this run measures, in the order of the table.
+ * @throws TypeError when nothing is called as it was asked for.
+ */
 export function scenariosOf(options: BenchOptions): readonly Scenario[] {
   const { immediate, waiting, paced } = profiles
   const { size } = options
@@ -58,7 +61,9 @@ export function scenariosOf(options: BenchOptions): readonly Scenario[] {
     ...(size === 'quick' ? [] : [64, ...more]).map((connections) => scenario(immediate, 'stream', connections, cores)),
   ]
   const distinct = new Map(all.map((each) => [each.name, each]))
-  return [...distinct.values()].filter(({ name }) => name.includes(options.only))
+  const chosen = [...distinct.values()].filter(({ name }) => name.includes(options.only))
+  if (chosen.length === 0) throw new TypeError(`--only ${options.only}: none of ${[...distinct.keys()].join(', ')}`)
+  return chosen
 }
 
 function scenario(profile: Profile, kind: 'whole' | 'stream', connections: number, workers: number): Scenario {
