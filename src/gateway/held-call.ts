@@ -88,7 +88,10 @@ export class HeldCall {
     this.#failed.push(failed)
   }
 
-  /** Settles what was delivered. Resolves when it is in the ledger. @throws Failure when it could not be written. */
+  /**
+   * Settles what was delivered, and with it the attempts before it: a host may bill those too. Resolves when all of it is
+   * in the ledger. @throws Failure when it could not be written.
+   */
   async settle(
     outcome: Outcome,
     served: Served,
@@ -103,13 +106,11 @@ export class HeldCall {
         : settledUsage(said.reported, said.delivered, this.request.measured, bound)
     const durationMs = this.#gateway.monotonicMs() - this.#asking.startedMs
     this.#note(outcome, served.hostStatus ?? 0, { durationMs, firstByteMs: served.firstByteMs, ...usage })
-    await settle(this.#gateway.ledger, this.reservation, this.#facts, {
-      ...served,
-      outcome,
-      durationMs,
-      usage,
-      charge: this.#charge,
-    })
+    const end = { ...served, outcome, durationMs, usage, charge: this.#charge }
+    await Promise.all([
+      ...this.#failed.map((failed) => recordFailedAttempt(this.#gateway.ledger, this.#facts, failed)),
+      settle(this.#gateway.ledger, this.reservation, this.#facts, end),
+    ])
   }
 
   /**
@@ -122,11 +123,7 @@ export class HeldCall {
     if (last?.outcome === 'client_left') {
       this.#failed.pop()
       const served = { ...last, firstByteMs: undefined }
-      await Promise.all([
-        this.settle('client_left', served, { reported: undefined, delivered: { pieces: 0, bytes: 0 } }),
-        ...this.#failed.map((failed) => recordFailedAttempt(this.#gateway.ledger, this.#facts, failed)),
-      ])
-      return
+      return this.settle('client_left', served, { reported: undefined, delivered: { pieces: 0, bytes: 0 } })
     }
     this.#ended = true
     await release(this.#gateway.ledger, this.reservation, this.#facts, this.#failed)
