@@ -19,8 +19,10 @@ const guarded: readonly { readonly what: string; readonly pattern: RegExp; reado
     files: ['src/db/database.ts', 'src/db/system-transaction.ts'],
   },
   {
-    what: 'sets a setting of the session or the transaction',
-    pattern: /set_config|\bset\s+(?:local|session|role)\b/i,
+    what: 'sets whose rows are seen',
+    // By a setting of ours, by a name that is put together, or by the server's own ways.
+    pattern:
+      /set_config\(\s*(?:'(?:app\.|role|row_security|session_auth)|[^'])|\bset\s+(?:(?:local|session)\s+)?(?:app\.|role\b|row_security|session\s+auth)/i,
     files: ['src/db/system-transaction.ts', 'src/db/tenant-transaction.ts'],
   },
   {
@@ -80,7 +82,10 @@ test.each([
   ['another name for it', "import type { Tx as Scoped } from '../db/index.ts'", 'makes a Tx of something else'],
   ['a proof of its own', "type Mine = Proven<'Tx', Transaction<DB>>", 'makes a Tx of something else'],
   ['the scope of the system', "sql`select set_config('app.system', 'on', true)`", 'speaks of the scope of the system'],
-  ['another role', 'sql`set role formulary_owner`', 'sets a setting of the session or the transaction'],
+  ['another role', 'sql`set role formulary_owner`', 'sets whose rows are seen'],
+  ['a scope of its own', "sql`select set_config('app.tenant_id', ${id}, true)`", 'sets whose rows are seen'],
+  ['a name that is put together', 'sql`select set_config(${name}, ${id}, true)`', 'sets whose rows are seen'],
+  ['row security off', 'sql`set local row_security = off`', 'sets whose rows are seen'],
   ['a query without a transaction', 'await database.systemPool.query(text)', 'asks a pool directly'],
 ])('%s is found', (_name, text, what) => {
   expect(trespasses([{ path: 'src/quota/planted.ts', text }])).toContain(`src/quota/planted.ts ${what}`)

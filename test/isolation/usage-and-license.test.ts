@@ -131,7 +131,7 @@ describe('the ledger', () => {
     ['after', `${'9'.repeat(16)}.${uuid}.1`],
     ['after', `1.${uuid}.99999`],
   ])('with %s=%j is a 400 that names the parameter', async (name, value) => {
-    const query = new URLSearchParams({ [name]: value })
+    const query = new URLSearchParams({ [name]: value }).toString()
     const response = await get(ours, `/v1/usage?${query}`)
     expect(response.status).toBe(400)
     expect(Refused.parse(await response.json()).error).toMatchObject({ code: 'invalid_request', param: name })
