@@ -1,6 +1,6 @@
 import type { Clock, Defer, Hmac, Log, Random, Uuid } from '../kernel/index.ts'
 import type { Database } from '../db/index.ts'
-import { GroupCommit, writeBatchTo } from '../metering/index.ts'
+import { GroupCommit, writeBatchTo, writeOpenTo } from '../metering/index.ts'
 import { lanes, Lender, type RateStore } from '../quota/index.ts'
 import { Circuits, type Deadlines, type Deployment, type Upstream } from '../routing/index.ts'
 import { Directory, nothingKnown, type Known } from './directory.ts'
@@ -73,6 +73,7 @@ export function assembleGateway(parts: Parts): Gateway {
   const ledger = new GroupCommit(
     {
       write: writeBatchTo(database, log),
+      writeOpen: writeOpenTo(database),
       log,
       instanceId: () => lender.instanceId,
       onFenced: () => lender.beginAnew(),

@@ -17,7 +17,6 @@ export interface Batch {
   readonly lane: number
   /** Counts up from one in each lane of an instance. */
   readonly number: number
-  readonly opened: readonly OpenCall[]
   readonly events: readonly UsageEvent[]
   /** Calls whose open row is to go. */
   readonly ended: readonly { readonly tenantId: Uuid; readonly requestId: Uuid }[]
@@ -31,8 +30,12 @@ export interface Batch {
  */
 export type WriteBatch = (batch: Batch) => Promise<'written' | 'repeated' | 'fenced'>
 
+/** Notes calls in flight, unless the instance was taken for dead. */
+export type WriteOpen = (instanceId: Uuid, calls: readonly OpenCall[]) => Promise<void>
+
 export interface CommitNeeds {
   readonly write: WriteBatch
+  readonly writeOpen: WriteOpen
   readonly log: Log
   /** The name under which this instance runs now. */
   instanceId(): Uuid

@@ -1,6 +1,6 @@
 import { Failure, requestName, type Uuid } from '../kernel/index.ts'
 import type { LeaseUse } from '../quota/index.ts'
-import type { Batch, CommitNeeds, CommitOptions, OpenCall } from './batch.ts'
+import type { Batch, CommitNeeds, CommitOptions } from './batch.ts'
 import type { UsageEvent } from './usage-event.ts'
 
 interface Waiting {
@@ -12,14 +12,13 @@ interface Waiting {
   readonly reject: (error: Failure) => void
 }
 
-type Load = Pick<Batch, 'opened' | 'ended'> & { readonly waiting: readonly Waiting[] }
+type Load = Pick<Batch, 'ended'> & { readonly waiting: readonly Waiting[] }
 
 /** One lane of the group commit: at most one batch in flight, batches numbered without a gap. */
 export class CommitLane {
   readonly #lane: number
   readonly #needs: CommitNeeds
   readonly #options: CommitOptions
-  readonly #opened = new Map<Uuid, OpenCall>()
   #waiting: Waiting[] = []
   #ended: { tenantId: Uuid; requestId: Uuid }[] = []
   #numbering: { instanceId: Uuid; last: number } | undefined
@@ -36,28 +35,20 @@ export class CommitLane {
     return this.#waiting.length + this.#inFlight
   }
 
-  open(call: OpenCall): void {
-    this.#opened.set(call.facts.requestId, call)
-    this.#run()
-  }
-
-  append(event: UsageEvent, uses: readonly LeaseUse[], options: { last: boolean }): Promise<void> {
+  /** `ends`: a note of this call in flight is to go with the row. */
+  append(event: UsageEvent, uses: readonly LeaseUse[], options: { ends: boolean }): Promise<void> {
     if (event.instanceId !== this.#needs.instanceId()) return Promise.reject(fenced())
-    if (options.last) this.#close(event)
+    if (options.ends) this.#ended.push({ tenantId: event.tenantId, requestId: event.requestId })
     return new Promise((resolve, reject) => {
       this.#waiting.push({ event, uses, since: this.#needs.monotonicMs(), told: false, resolve, reject })
       this.#run()
     })
   }
 
-  close(call: { tenantId: Uuid; requestId: Uuid }): void {
-    this.#close(call)
+  /** A call in flight has ended without a row of its own. */
+  end(call: { tenantId: Uuid; requestId: Uuid }): void {
+    this.#ended.push({ tenantId: call.tenantId, requestId: call.requestId })
     this.#run()
-  }
-
-  /** A call that ends before its open row was written never needs one. */
-  #close({ tenantId, requestId }: { tenantId: Uuid; requestId: Uuid }): void {
-    if (!this.#opened.delete(requestId)) this.#ended.push({ tenantId, requestId })
   }
 
   async drained(): Promise<void> {
@@ -72,7 +63,7 @@ export class CommitLane {
   }
 
   #hasWork(): boolean {
-    return this.#waiting.length > 0 || this.#opened.size > 0 || this.#ended.length > 0
+    return this.#waiting.length > 0 || this.#ended.length > 0
   }
 
   async #writeAll(): Promise<void> {
@@ -89,13 +80,7 @@ export class CommitLane {
   #takeLoad(): Load {
     const { batchMax } = this.#options
     const waiting = this.#waiting.splice(0, batchMax)
-    const opened: OpenCall[] = []
-    for (const [requestId, call] of this.#opened) {
-      if (opened.length >= batchMax) break
-      this.#opened.delete(requestId)
-      if (call.facts.instanceId === this.#needs.instanceId()) opened.push(call)
-    }
-    return { waiting, opened, ended: this.#ended.splice(0, batchMax) }
+    return { waiting, ended: this.#ended.splice(0, batchMax) }
   }
 
   /** Tries until the database has answered. After `giveUpMs` the calls are told; the rows are not given up. */
@@ -130,15 +115,14 @@ export class CommitLane {
   /** The database refused a row: the others are written without it, and it is said loudly. */
   async #writeApart(load: Load, error: unknown): Promise<void> {
     const [only] = load.waiting
-    if (load.waiting.length + load.opened.length + load.ended.length <= 1) {
+    if (load.waiting.length + load.ended.length <= 1) {
       const request = only === undefined ? undefined : requestName(only.event.requestId)
       this.#needs.log.error('ledger.row_refused', { lane: this.#lane, request }, error)
       only?.reject(new Failure('database', 'the ledger refused a row', { retryable: false, cause: error }))
       return
     }
-    for (const waiting of load.waiting) await this.#writeLoad({ waiting: [waiting], opened: [], ended: [] })
-    for (const opened of load.opened) await this.#writeLoad({ waiting: [], opened: [opened], ended: [] })
-    for (const ended of load.ended) await this.#writeLoad({ waiting: [], opened: [], ended: [ended] })
+    for (const waiting of load.waiting) await this.#writeLoad({ waiting: [waiting], ended: [] })
+    for (const ended of load.ended) await this.#writeLoad({ waiting: [], ended: [ended] })
   }
 
   #batchOf(load: Load, instanceId: Uuid, number: number): Batch {
@@ -146,7 +130,6 @@ export class CommitLane {
       instanceId,
       lane: this.#lane,
       number,
-      opened: load.opened,
       ended: load.ended,
       events: load.waiting.map(({ event }) => event),
       uses: load.waiting.flatMap(({ uses }) => uses),

@@ -2,6 +2,7 @@ import { Failure, type Uuid } from '../kernel/index.ts'
 import type { LeaseUse } from '../quota/index.ts'
 import type { CommitNeeds, CommitOptions, OpenCall } from './batch.ts'
 import { CommitLane } from './commit-lane.ts'
+import { Journal } from './journal.ts'
 import type { CallFacts, UsageEvent } from './usage-event.ts'
 
 /**
@@ -12,10 +13,12 @@ import type { CallFacts, UsageEvent } from './usage-event.ts'
 export class GroupCommit {
   readonly #options: CommitOptions
   readonly #lanes: readonly CommitLane[]
+  readonly #journal: Journal
 
   constructor(needs: CommitNeeds, options: CommitOptions) {
     this.#options = options
     this.#lanes = Array.from({ length: options.lanes }, (_, lane) => new CommitLane(lane, needs, options))
+    this.#journal = new Journal(needs, options)
   }
 
   /** @throws Failure when so much waits that another call could not be settled in time. */
@@ -26,12 +29,12 @@ export class GroupCommit {
 
   /** Notes a call in flight. Nothing waits for it. */
   open(call: OpenCall): void {
-    this.#lane(call.facts.tenantId).open(call)
+    this.#journal.note(call)
   }
 
   /** A call is no longer in flight, and no row of its own says so. */
-  close(call: Pick<CallFacts, 'tenantId' | 'requestId'>): void {
-    this.#lane(call.tenantId).close(call)
+  async close(call: Pick<CallFacts, 'tenantId' | 'requestId'>): Promise<void> {
+    if (await this.#journal.ended(call.requestId)) this.#lane(call.tenantId).end(call)
   }
 
   /**
@@ -39,11 +42,15 @@ export class GroupCommit {
    * @throws Failure when it could not be written in time.
    */
   append(event: UsageEvent, uses: readonly LeaseUse[], options: { last: boolean }): Promise<void> {
-    return this.#lane(event.tenantId).append(event, uses, options)
+    const lane = this.#lane(event.tenantId)
+    const noted = options.last && this.#journal.ended(event.requestId)
+    if (typeof noted === 'boolean') return lane.append(event, uses, { ends: noted })
+    return noted.then((ends) => lane.append(event, uses, { ends }))
   }
 
   /** Resolves when nothing waits any more. */
   async drained(): Promise<void> {
+    await this.#journal.drained()
     for (const lane of this.#lanes) await lane.drained()
   }
 

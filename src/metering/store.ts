@@ -1,7 +1,7 @@
 import { assert, type Log } from '../kernel/index.ts'
 import { systemStatement, type Database } from '../db/index.ts'
 import type { LeaseUse } from '../quota/index.ts'
-import type { Batch, WriteBatch } from './batch.ts'
+import type { Batch, WriteBatch, WriteOpen } from './batch.ts'
 
 /**
  * The group commit in one statement. The mark decides: it moves the lane from the batch before to this one, once; all
@@ -31,19 +31,12 @@ event as (
       currency, charge_picos)
   where exists (select from mark)
   on conflict do nothing returning 1),
-opened as (
-  insert into reservation (tenant_id, request_id, instance_id, started_at, facts, holds)
-  select tenant_id, request_id, $1, to_timestamp(started_ms / 1000.0), facts, holds
-  from unnest($34::uuid[], $35::uuid[], $36::bigint[], $37::jsonb[], $38::jsonb[])
-    as o (tenant_id, request_id, started_ms, facts, holds)
-  where exists (select from mark)
-  on conflict do nothing),
 ended as (
-  delete from reservation r using unnest($39::uuid[], $40::uuid[]) as e (tenant_id, request_id)
+  delete from reservation r using unnest($34::uuid[], $35::uuid[]) as e (tenant_id, request_id)
   where exists (select from mark) and r.tenant_id = e.tenant_id and r.request_id = e.request_id),
 used as (
   update budget_lease l set used = l.used + u.used
-  from unnest($41::uuid[], $42::text[], $43::text[], $44::bigint[], $45::numeric[])
+  from unnest($36::uuid[], $37::text[], $38::text[], $39::bigint[], $40::numeric[])
     as u (tenant_id, license, budget, period_ms, used)
   where exists (select from mark) and l.instance_id = $1 and l.tenant_id = u.tenant_id and l.license = u.license
     and l.budget = u.budget and l.period_start = to_timestamp(u.period_ms / 1000.0)
@@ -51,6 +44,37 @@ used as (
 select (select count(*) from mark)::integer as marked, (select count(*) from event)::integer as events,
   (select count(*) from used)::integer as used,
   (select last_batch from instance_lane where instance_id = $1 and lane = $2) as last_batch`
+
+/**
+ * Notes calls in flight. The lock on the instance meets the one of whoever takes it for dead: after that, no note of it is
+ * written any more. The commit does not wait for the disk: should the database fall with this process, the note is lost,
+ * and with it only what nobody received.
+ */
+const openText = `
+with quick as (select set_config('synchronous_commit', 'off', true)),
+alive as (select 1 from instance where instance_id = $1 for key share),
+opened as (
+  insert into reservation (tenant_id, request_id, instance_id, started_at, facts, holds)
+  select tenant_id, request_id, $1, to_timestamp(started_ms / 1000.0), facts, holds
+  from unnest($2::uuid[], $3::uuid[], $4::bigint[], $5::jsonb[], $6::jsonb[])
+    as o (tenant_id, request_id, started_ms, facts, holds)
+  where exists (select from alive)
+  on conflict do nothing)
+select 1 from quick`
+
+export function writeOpenTo(database: Database): WriteOpen {
+  return async (instanceId, calls) => {
+    const values = [
+      instanceId,
+      calls.map((call) => call.facts.tenantId),
+      calls.map((call) => call.facts.requestId),
+      calls.map((call) => call.facts.startedAt),
+      calls.map(({ facts, bound, deployment, region }) => JSON.stringify({ ...facts, ...bound, deployment, region })),
+      calls.map((call) => JSON.stringify(call.holds)),
+    ]
+    await systemStatement(database, 'commit-usage', { name: 'ledger-open', text: openText, values })
+  }
+}
 
 export function writeBatchTo(database: Database, log: Log): WriteBatch {
   return async (batch) => {
@@ -84,7 +108,7 @@ function summed(uses: readonly LeaseUse[]): readonly LeaseUse[] {
 }
 
 function valuesOf(batch: Batch, uses: readonly LeaseUse[]): unknown[] {
-  const { events, opened, ended } = batch
+  const { events, ended } = batch
   return [
     batch.instanceId,
     batch.lane,
@@ -119,11 +143,6 @@ function valuesOf(batch: Batch, uses: readonly LeaseUse[]): unknown[] {
     events.map((event) => event.planRevision),
     events.map((event) => event.currency),
     events.map((event) => event.charge),
-    opened.map((call) => call.facts.tenantId),
-    opened.map((call) => call.facts.requestId),
-    opened.map((call) => call.facts.startedAt),
-    opened.map(({ facts, bound, deployment, region }) => JSON.stringify({ ...facts, ...bound, deployment, region })),
-    opened.map((call) => JSON.stringify(call.holds)),
     ended.map((call) => call.tenantId),
     ended.map((call) => call.requestId),
     uses.map(({ pocket }) => pocket.account.tenantId),

@@ -89,7 +89,7 @@ describe.each(seeds)('seed %i', (seed) => {
     expect(rows).toHaveLength(100)
     expect(rows.reduce((sum, row) => sum + row.tokens, 0n)).toBe(BigInt(100 * callTokens))
     expect(await usedNow()).toBe(before + BigInt(100 * callTokens))
-    await until('nothing is held one lease time later', leaseSeconds * 1_000 * 1.5, async () => {
+    await until('nothing is held one lease time later', leaseSeconds * 1_000 * 2.5, async () => {
       const { held } = await readBudget(database, 'tokens/month')
       return held === 0n && (await countOpenCalls(database)) === 0
     })
@@ -112,7 +112,7 @@ describe.each(seeds)('seed %i', (seed) => {
     const used = await usedNow()
     expect(used).toBeLessThanOrEqual(limit)
     expect(outcomes.filter((outcome) => outcome.isWhole).length).toBeLessThanOrEqual(100)
-    await until('nothing is held one lease time later', leaseSeconds * 1_000 * 1.5, async () => {
+    await until('nothing is held one lease time later', leaseSeconds * 1_000 * 2.5, async () => {
       const { held } = await readBudget(database, 'tokens/month')
       return held === 0n && (await countOpenCalls(database)) === 0
     })
