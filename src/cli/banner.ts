@@ -3,19 +3,30 @@ import type { DevelopmentFacts } from '../platform/node/development.ts'
 
 /** What stands on the screen when everything runs: where it is, and a request that works. */
 export function banner(facts: DevelopmentFacts, config: Config, startedMs: number): string {
-  const first = 'lakeside-health/ehr'
-  const name = facts.keys[first] === undefined ? (Object.keys(facts.keys)[0] ?? '') : first
-  const key = facts.keys[name] ?? ''
   return [
     '',
     `Formulary is ready (${(startedMs / 1000).toFixed(1)} s)`,
     '',
-    `  gateway     ${facts.gateway}/v1       (documentation: ${facts.gateway}/docs)`,
-    `  console     ${facts.admin}/          (figures: ${facts.admin}/metrics)`,
-    ...(facts.modelHost === '' ? [] : [`  model host  ${facts.modelHost}          (a stand-in, for development)`]),
-    `  keys        ${config.DATA_DIR}/dev.json, one for each application`,
+    `  gateway      ${facts.gateway}/v1   (documentation: ${facts.gateway}/docs)`,
+    `  console      ${facts.admin}/   (figures: ${facts.admin}/metrics)`,
+    ...(config.OWNER_TOKEN === undefined
+      ? [`  owner token  ${facts.ownerToken}   (the console asks for it once)`]
+      : []),
+    ...(facts.modelHost === '' ? [] : [`  model host   ${facts.modelHost}   (a stand-in, for development)`]),
     '',
-    `A call of ${name}:`,
+    ...firstCall(facts, config),
+    'Ctrl-C stops everything; the data stays.',
+    '',
+  ].join('\n')
+}
+
+function firstCall(facts: DevelopmentFacts, config: Config): readonly string[] {
+  const first = 'lakeside-health/ehr'
+  const name = facts.keys[first] === undefined ? Object.keys(facts.keys)[0] : first
+  if (name === undefined) return ['No keys are made here: formulary key create <tenant>/<application>', '']
+  const key = facts.keys[name] ?? ''
+  return [
+    `A call of ${name} (${config.DATA_DIR}/dev.json has a key for each application):`,
     '',
     `  curl ${facts.gateway}/v1/chat/completions \\`,
     `    -H "authorization: Bearer ${key}" \\`,
@@ -26,7 +37,5 @@ export function banner(facts: DevelopmentFacts, config: Config, startedMs: numbe
     '',
     `  curl ${facts.gateway}/v1/usage -H "authorization: Bearer ${key}"`,
     '',
-    'Ctrl-C stops everything; the data stays.',
-    '',
-  ].join('\n')
+  ]
 }

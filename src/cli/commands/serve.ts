@@ -3,6 +3,7 @@ import { nodeLog } from '../../platform/node/log.ts'
 import { serveAdmin } from '../../platform/node/serve-admin.ts'
 import { givenDatabase } from '../../platform/node/start.ts'
 import { supervise } from '../../platform/node/supervise.ts'
+import { listenForInterruption } from '../interruption.ts'
 
 /** `formulary serve`: gateway processes and admin against a database that is there and up to date. */
 export async function runServe(config: Config, io: { out(line: string): void }): Promise<0> {
@@ -11,6 +12,7 @@ export async function runServe(config: Config, io: { out(line: string): void }):
   if (keyPepper === undefined) throw new ConfigError('KEY_PEPPER is not set: without it no key can be checked')
   readPeppers(keyPepper)
   const log = nodeLog(config.LOG_LEVEL)
+  const interruption = listenForInterruption()
   const { appUrl, role } = givenDatabase(databaseUrl, config.DATABASE_OWNER_URL)
   const gateways = await supervise({
     workers: config.WORKERS,
@@ -19,14 +21,18 @@ export async function runServe(config: Config, io: { out(line: string): void }):
     drainSeconds: config.DRAIN_SECONDS,
     log,
   })
-  const admin = await serveAdmin({ host: config.HOST, port: config.ADMIN_PORT, isReady: gateways.isReady })
-  io.out(JSON.stringify({ gateway: gateways.port, admin: admin.port, workers: config.WORKERS }))
-  await new Promise<void>((resolve) => {
-    process.once('SIGINT', () => resolve())
-    process.once('SIGTERM', () => resolve())
-  })
-  await admin.stop()
-  await gateways.stop()
-  log.flush()
+  try {
+    const admin = await serveAdmin({
+      host: config.HOST,
+      port: config.ADMIN_PORT,
+      isReady: () => gateways.isReady(),
+    })
+    io.out(JSON.stringify({ gateway: gateways.port, admin: admin.port, workers: config.WORKERS }))
+    await interruption.happened
+    await admin.stop()
+  } finally {
+    await gateways.stop()
+    log.flush()
+  }
   return 0
 }

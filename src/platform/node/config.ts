@@ -1,65 +1,86 @@
 import { availableParallelism } from 'node:os'
 import { z } from 'zod'
+import { parsePeppers, type Peppers } from '../../identity/index.ts'
 
 /** A setting that is missing or wrong: one line for the operator. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError'
 }
 
-const port = z.coerce.number().int().min(0).max(65_535)
-const seconds = (max: number) => z.coerce.number().min(1).max(max)
+const wholeNumber = (min: number, max: number) =>
+  z
+    .string()
+    .refine((text) => /^\d{1,10}$/.test(text) && Number(text) >= min && Number(text) <= max, {
+      error: `write a whole number from ${min} to ${max}`,
+    })
+    .transform(Number)
+const oneOf = <const Words extends readonly [string, ...string[]]>(words: Words) =>
+  z.enum(words, { error: `write ${words.slice(0, -1).join(', ')} or ${words.at(-1)}` })
 
+const port = wholeNumber(0, 65_535)
+const seconds = wholeNumber(1, 3600)
+const filled = z.string().min(1)
+
+/** Every setting, as text: what every operator meets, and then limits that have a good value. */
 const Environment = z.object({
   NODE_ENV: z.string().default('development'),
   PORT: port.default(8080),
   ADMIN_PORT: port.default(8081),
-  HOST: z.string().min(1).default('127.0.0.1'),
-  DATABASE_URL: z.string().min(1).optional(),
+  HOST: filled.default('127.0.0.1'),
+  DATABASE_URL: filled.optional(),
   /** For migrations, when DATABASE_URL is the app role's. */
-  DATABASE_OWNER_URL: z.string().min(1).optional(),
-  DATA_DIR: z.string().min(1).default('.data'),
-  TENANTS_DIR: z.string().min(1).default('tenants'),
-  REDIS_URL: z.string().min(1).optional(),
-  OWNER_TOKEN: z.string().min(1).optional(),
-  MODEL_HOST: z.enum(['demo', 'off']).default('demo'),
-  WORKERS: z.coerce.number().int().min(1).max(256).default(availableParallelism()),
-  KEY_PEPPER: z.string().min(1).optional(),
-  SIGNING_KEY: z.string().min(1).optional(),
+  DATABASE_OWNER_URL: filled.optional(),
+  DATA_DIR: filled.default('.data'),
+  TENANTS_DIR: filled.default('tenants'),
+  REDIS_URL: filled.optional(),
+  OWNER_TOKEN: filled.optional(),
+  MODEL_HOST: oneOf(['demo', 'off']).default('demo'),
+  WORKERS: wholeNumber(1, 256).default(availableParallelism()),
+  KEY_PEPPER: filled.optional(),
+  SIGNING_KEY: filled.optional(),
   STRIPE_WEBHOOK_SECRET: z.string().optional(),
-  LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
+  LOG_LEVEL: oneOf(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
   /** An instance that is silent for so long is taken for dead. */
-  LEASE_SECONDS: seconds(3600).default(15),
+  LEASE_SECONDS: seconds.default(15),
   /** How long a stop waits for calls in flight. */
-  DRAIN_SECONDS: seconds(3600).default(30),
-  FIRST_BYTE_SECONDS: seconds(3600).default(120),
-  IDLE_SECONDS: seconds(3600).default(60),
-  BODY_BYTES_MAX: z.coerce.number().int().min(1024).max(1_073_741_824).default(16 * 1024 * 1024),
+  DRAIN_SECONDS: seconds.default(30),
+  FIRST_BYTE_SECONDS: seconds.default(120),
+  IDLE_SECONDS: seconds.default(60),
+  BODY_BYTES_MAX: wholeNumber(1024, 1_073_741_824).default(16 * 1024 * 1024),
 })
 export type Config = z.infer<typeof Environment>
 
 /** The development defaults that must not reach production, by the beginning of their text. */
 const developmentMark = 'development-'
+const secretCharactersMin = 32
 
 /**
  * Reads the environment.
  * @throws ConfigError naming the variable, what is wrong, and what to write instead.
  */
 export function readConfig(environment: NodeJS.ProcessEnv): Config {
-  const given = Object.fromEntries(
-    Object.keys(Environment.shape).flatMap((name) => {
-      const value = environment[name]
-      return value === undefined || (value === '' && name !== 'STRIPE_WEBHOOK_SECRET') ? [] : [[name, value]]
-    }),
-  )
+  const isProduction = environment['NODE_ENV'] === 'production'
+  const given: Record<string, string> = isProduction ? { ...productionDefaults } : {}
+  for (const name of Object.keys(Environment.shape)) {
+    const value = environment[name]
+    // An empty variable is one that is not set; an empty webhook secret is a mistake that would open a door.
+    if (value !== undefined && (value !== '' || name === 'STRIPE_WEBHOOK_SECRET')) given[name] = value
+  }
   const parsed = Environment.safeParse(given)
   if (!parsed.success) {
     const [issue] = parsed.error.issues
     const name = String(issue?.path[0] ?? 'the environment')
     throw new ConfigError(`${name} is ${JSON.stringify(given[name])}: ${issue?.message ?? 'wrong'}`)
   }
-  if (parsed.data.NODE_ENV === 'production') requireSecrets(parsed.data)
+  const { PORT, ADMIN_PORT } = parsed.data
+  if (PORT === ADMIN_PORT && PORT !== 0)
+    throw new ConfigError(`PORT and ADMIN_PORT are both ${PORT}: give the control plane a port of its own`)
+  if (isProduction) requireSecrets(parsed.data)
   return parsed.data
 }
+
+/** Where production differs: reachable from other machines, and nothing that only stands in for something. */
+const productionDefaults = { HOST: '0.0.0.0', MODEL_HOST: 'off' }
 
 function requireSecrets(config: Config): void {
   for (const name of ['DATABASE_URL', 'OWNER_TOKEN', 'KEY_PEPPER', 'SIGNING_KEY'] as const) {
@@ -68,30 +89,19 @@ function requireSecrets(config: Config): void {
     if (value.startsWith(developmentMark))
       throw new ConfigError(`${name} is a development default, and NODE_ENV is production: set a secret of your own`)
   }
+  for (const name of ['OWNER_TOKEN', 'SIGNING_KEY'] as const)
+    if ((config[name] ?? '').length < secretCharactersMin)
+      throw new ConfigError(`${name} is shorter than ${secretCharactersMin} characters: use 64 random hex digits`)
+  if (config.MODEL_HOST === 'demo')
+    throw new ConfigError('MODEL_HOST is demo, which only stands in for a model, and NODE_ENV is production: remove it')
   if (config.STRIPE_WEBHOOK_SECRET === '')
     throw new ConfigError('STRIPE_WEBHOOK_SECRET is empty: an empty secret accepts forged events. Set it or remove it')
   readPeppers(config.KEY_PEPPER ?? '')
 }
 
-export interface Peppers {
-  readonly current: { readonly version: number; readonly secret: Uint8Array }
-  find(version: number): Uint8Array | undefined
-}
-
-/**
- * Reads KEY_PEPPER: one secret, or several as `2:secret,1:secret`, newest first, so that a new one can be brought in
- * while keys under the old one still work.
- * @throws ConfigError when it is too short to be a secret.
- */
+/** @throws ConfigError when KEY_PEPPER is too short to be a secret. */
 export function readPeppers(text: string): Peppers {
-  const all = text.split(/,(?=\d{1,9}:)/).map((part) => {
-    const match = /^(\d{1,9}):(.+)$/.exec(part)
-    const [version, secret] = match === null ? [1, part] : [Number(match[1]), match[2] ?? '']
-    if (secret.length < 32) throw new ConfigError('KEY_PEPPER is shorter than 32 characters: use 64 random hex digits')
-    return { version, secret: new TextEncoder().encode(secret) }
-  })
-  const [current] = all
-  if (current === undefined) throw new ConfigError('KEY_PEPPER is empty')
-  const byVersion = new Map(all.map(({ version, secret }) => [version, secret]))
-  return { current, find: (version) => byVersion.get(version) }
+  const peppers = parsePeppers(text)
+  if (!peppers.ok) throw new ConfigError(peppers.error)
+  return peppers.value
 }

@@ -22,7 +22,7 @@ export async function developmentSecrets(dataDir: string): Promise<Secrets> {
   const path = join(dataDir, 'secrets.json')
   const text = await readFile(path, 'utf8').catch(() => undefined)
   if (text !== undefined) {
-    const kept = Secrets.safeParse(JSON.parse(text))
+    const kept = Secrets.safeParse(parseJson(text))
     if (kept.success) return kept.data
     throw new StartError(`${path} cannot be read: restore it, or remove the whole data directory to begin anew`)
   }
@@ -53,12 +53,15 @@ export const writeDevelopmentFacts = (dataDir: string, facts: DevelopmentFacts):
 
 export async function readDevelopmentKeys(dataDir: string): Promise<Readonly<Record<string, string>>> {
   const text = await readFile(join(dataDir, 'dev.json'), 'utf8').catch(() => undefined)
-  if (text === undefined) return {}
+  const facts = DevelopmentFacts.safeParse(parseJson(text ?? ''))
+  return facts.success ? facts.data.keys : {}
+}
+
+function parseJson(text: string): unknown {
   try {
-    const facts = DevelopmentFacts.safeParse(JSON.parse(text))
-    return facts.success ? facts.data.keys : {}
+    return JSON.parse(text)
   } catch {
-    return {}
+    return undefined
   }
 }
 
@@ -87,7 +90,7 @@ export function startDemoHost(dataDir: string): Promise<{ url: string; stop(): P
         stop: () =>
           new Promise((done) => {
             child.once('exit', () => done())
-            if (child.exitCode !== null) done()
+            if (child.exitCode !== null || child.signalCode !== null) done()
             else child.kill('SIGTERM')
           }),
       })

@@ -15,8 +15,13 @@ export type WorkerOrders = z.infer<typeof WorkerOrders>
 
 export const ordersVariable = 'FORMULARY_WORKER_ORDERS'
 
+/** What a stop may take after the last call has ended. */
+const stopSecondsMax = 10
+
 /** One gateway process of several that share a port. It ends when the supervisor says so or is gone. */
 async function main(): Promise<void> {
+  // Ctrl-C reaches every process of the terminal; the supervisor decides the order in which they end.
+  for (const name of ['SIGINT', 'SIGHUP'] as const) process.on(name, () => {})
   const orders = WorkerOrders.parse(JSON.parse(process.env[ordersVariable] ?? '{}'))
   Reflect.deleteProperty(process.env, ordersVariable)
   const config = readConfig(process.env)
@@ -35,12 +40,12 @@ async function main(): Promise<void> {
   const stop = async () => {
     if (stopping) return
     stopping = true
+    // Without a database or a supervisor a stop may find no end; what is open then is settled by expiry.
+    setTimeout(() => process.exit(1), (config.DRAIN_SECONDS + stopSecondsMax) * 1000).unref()
     await served.stop()
     log.flush()
     process.exit(0)
   }
-  // Ctrl-C reaches every process of the terminal; the supervisor decides the order in which they end.
-  process.on('SIGINT', () => {})
   process.on('SIGTERM', () => void stop())
   process.on('disconnect', () => void stop())
   process.on('message', (message) => {

@@ -1,4 +1,4 @@
-import { Counter, Gauge, Histogram, collectDefaultMetrics } from 'prom-client'
+import { AggregatorRegistry, Counter, Gauge, Histogram, collectDefaultMetrics } from 'prom-client'
 import type { Meter } from '../../gateway/index.ts'
 
 const calls = new Counter({
@@ -45,6 +45,8 @@ export interface Watched {
 /** Adds what is read on demand and the process's own figures. Once per process: the registry is its own. */
 export function watchProcess(watched: Watched): void {
   collectDefaultMetrics()
+  // Making one lets a gateway process answer the supervisor, who adds up the figures of all.
+  void new AggregatorRegistry()
   const gauge = (name: string, help: string, read: () => number) =>
     new Gauge({
       name,

@@ -14,18 +14,20 @@ export function openPort(server: Server, at: { host: string; port: number }): Pr
   })
 }
 
-/** Finds out early whether a port can be had, before anything else is started. */
-export async function requireFreePort(at: { host: string; port: number }): Promise<void> {
-  if (at.port === 0) return
+/** Finds out early whether a port can be had, before anything else is started. Answers a free one when 0 is asked for. */
+export async function findFreePort(at: { host: string; port: number }): Promise<number> {
   const server = createServer()
-  await openPort(server, at)
+  const port = await openPort(server, at)
   await new Promise<void>((resolve) => server.close(() => resolve()))
+  return port
 }
 
 function portError(error: NodeJS.ErrnoException, { host, port }: { host: string; port: number }): Error {
   switch (error.code) {
     case 'EADDRINUSE':
-      return new StartError(`port ${port} on ${host} is in use: stop what uses it, or set PORT or ADMIN_PORT to another`)
+      return new StartError(
+        `port ${port} on ${host} is in use: stop what uses it, or set PORT or ADMIN_PORT to another`,
+      )
     case 'EACCES':
       return new StartError(`port ${port} may not be opened by this user: set PORT or ADMIN_PORT above 1023`)
     case 'EADDRNOTAVAIL':

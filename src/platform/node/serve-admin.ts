@@ -12,8 +12,13 @@ export async function serveAdmin(options: {
 }): Promise<{ port: number; stop(): Promise<void> }> {
   const registry = new AggregatorRegistry()
   const app = adminRoutes({
-    isReady: options.isReady,
-    metrics: async () => ({ text: await registry.clusterMetrics(), contentType: registry.contentType }),
+    isReady: () => options.isReady(),
+    // A process that dies while it is asked makes the whole question fail; the next one is asked without it.
+    metrics: () =>
+      registry.clusterMetrics().then(
+        (text) => ({ text, contentType: registry.contentType }),
+        () => undefined,
+      ),
   })
   const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false })
   const server = createServer({ requestTimeout: 30_000 }, (incoming, outgoing) => void listener(incoming, outgoing))

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { resolve } from 'node:path'
 import { migrateDatabase, openDatabase, systemTransaction, type Database } from '../../db/index.ts'
 import { createKey, keyDaysMax, listKeys, parseApiKey } from '../../identity/index.ts'
-import { instant, type Log } from '../../kernel/index.ts'
+import { assert, instant, type Log } from '../../kernel/index.ts'
 import { readPeppers, type Config } from './config.ts'
 import {
   developmentSecrets,
@@ -13,7 +13,7 @@ import {
   type Secrets,
 } from './development.ts'
 import { ensureDatabase } from './ensure-database.ts'
-import { requireFreePort } from './open-port.ts'
+import { findFreePort } from './open-port.ts'
 import { nodeHmac } from './ports.ts'
 import { startPostgres } from './postgres.ts'
 import { readMigrations } from './read-migrations.ts'
@@ -29,37 +29,43 @@ export interface Started {
 
 /**
  * The whole house on one machine: database, declarations, a stand-in model host, gateway and admin. Everything it starts
- * is stopped in the opposite order, also when a later part fails to start.
+ * is stopped in the opposite order, also when a later part fails to start or somebody interrupts. In production it
+ * makes nothing up: no secrets, no keys, no stand-in.
  * @throws StartError, ConfigError or EmbeddedPostgresError with one line for the operator.
  */
 export async function startHouse(options: {
   config: Config
   environment: NodeJS.ProcessEnv
   log: Log
+  /** Looked at between the parts; then it throws the signal's reason. */
+  interrupted: AbortSignal
   /** Brings the declarations into the database. @throws StartError when they are refused. */
   applyDeclarations(database: Database): Promise<void>
 }): Promise<Started> {
-  const { config, log } = options
+  const { config, log, interrupted } = options
   const stops: (() => Promise<void>)[] = []
-  const stop = async () => {
-    for (const stopPart of stops.splice(0).toReversed()) await stopPart()
-  }
+  const stop = () => stopAll(stops.splice(0).toReversed())
   try {
-    await requireFreePort({ host: config.HOST, port: config.PORT })
-    await requireFreePort({ host: config.HOST, port: config.ADMIN_PORT })
+    await findFreePort({ host: config.HOST, port: config.PORT })
+    await findFreePort({ host: config.HOST, port: config.ADMIN_PORT })
     const dataDir = resolve(config.DATA_DIR)
-    const secrets = await developmentSecrets(dataDir)
-    const keyPepper = config.KEY_PEPPER ?? secrets.keyPepper
+    const secrets = config.NODE_ENV === 'production' ? undefined : await developmentSecrets(dataDir)
+    const keyPepper = config.KEY_PEPPER ?? secrets?.keyPepper
+    const ownerToken = config.OWNER_TOKEN ?? secrets?.ownerToken
+    assert(keyPepper !== undefined && ownerToken !== undefined, 'production without secrets has no configuration')
     const urls = await databaseFor(config, secrets, dataDir, stops)
+    interrupted.throwIfAborted()
     await migrateDatabase({ ownerUrl: urls.ownerUrl, migrations: await readMigrations() })
 
     const keys = await withDatabase(urls, async (database) => {
       await options.applyDeclarations(database)
-      return demoKeys(database, keyPepper, await readDevelopmentKeys(dataDir))
+      return secrets === undefined ? {} : demoKeys(database, keyPepper, await readDevelopmentKeys(dataDir))
     })
+    interrupted.throwIfAborted()
 
     const demoHost = config.MODEL_HOST === 'demo' ? await startDemoHost(dataDir) : undefined
-    if (demoHost !== undefined) stops.push(demoHost.stop)
+    if (demoHost !== undefined) stops.push(() => demoHost.stop())
+    interrupted.throwIfAborted()
     const gateways = await supervise({
       workers: config.WORKERS,
       orders: { databaseUrl: urls.appUrl, databaseRole: urls.role, keyPepper, demoHostUrl: demoHost?.url },
@@ -67,23 +73,35 @@ export async function startHouse(options: {
       drainSeconds: config.DRAIN_SECONDS,
       log,
     })
-    stops.push(gateways.stop)
-    const admin = await serveAdmin({ host: config.HOST, port: config.ADMIN_PORT, isReady: gateways.isReady })
-    stops.push(admin.stop)
+    stops.push(() => gateways.stop())
+    const admin = await serveAdmin({
+      host: config.HOST,
+      port: config.ADMIN_PORT,
+      isReady: () => gateways.isReady(),
+    })
+    stops.push(() => admin.stop())
+    interrupted.throwIfAborted()
 
     const facts: DevelopmentFacts = {
       gateway: `http://${hostInUrl(config.HOST)}:${gateways.port}`,
       admin: `http://${hostInUrl(config.HOST)}:${admin.port}`,
       modelHost: demoHost?.url ?? '',
-      ownerToken: config.OWNER_TOKEN ?? secrets.ownerToken,
+      ownerToken,
       keys,
     }
-    await writeDevelopmentFacts(dataDir, facts)
+    if (secrets !== undefined) await writeDevelopmentFacts(dataDir, facts)
     return { facts, stop }
   } catch (error) {
     await stop()
     throw error
   }
+}
+
+/** Every part is stopped, also when another could not be. @throws what the first of them threw. */
+async function stopAll(stops: readonly (() => Promise<void>)[]): Promise<void> {
+  const problems: unknown[] = []
+  for (const stopPart of stops) await stopPart().catch((error: unknown) => problems.push(error))
+  if (problems.length > 0) throw problems[0]
 }
 
 interface Urls {
@@ -95,11 +113,12 @@ interface Urls {
 
 async function databaseFor(
   config: Config,
-  secrets: Secrets,
+  secrets: Secrets | undefined,
   dataDir: string,
   stops: (() => Promise<void>)[],
 ): Promise<Urls> {
   if (config.DATABASE_URL !== undefined) return givenDatabase(config.DATABASE_URL, config.DATABASE_OWNER_URL)
+  assert(secrets !== undefined, 'production without a database has no configuration')
   const postgres = await startPostgres({ dataDir: resolve(dataDir, 'postgres') })
   stops.push(() => postgres.stop())
   const { ownerPassword, appPassword } = secrets
@@ -120,7 +139,10 @@ export function givenDatabase(url: string, ownerUrl: string | undefined): Urls {
   return { ownerUrl: url, appUrl: url, role: user === 'formulary_app' ? undefined : 'formulary_app' }
 }
 
-export async function withDatabase<T>(urls: Pick<Urls, 'appUrl' | 'role'>, work: (database: Database) => Promise<T>): Promise<T> {
+export async function withDatabase<T>(
+  urls: Pick<Urls, 'appUrl' | 'role'>,
+  work: (database: Database) => Promise<T>,
+): Promise<T> {
   const database = openDatabase({
     url: urls.appUrl,
     applicationName: 'formulary-admin',
