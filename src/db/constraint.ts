@@ -11,6 +11,8 @@ export function violatedConstraint(error: unknown): string | undefined {
 const retryableCodes = new Set(['40001', '40P01'])
 /** Too many connections, shutting down, starting up, out of resources: the database is not there for now. */
 const absentClasses = ['08', '53', '57', '58']
+/** The login or the database of the connection string was refused: ours is wrong, whatever a caller asked. */
+const loginClasses = ['28', '3D']
 
 /** Tells a broken database from an answer of the database: the first is a Failure, the second is thrown as it came. */
 export async function asFailure<T>(work: () => Promise<T>): Promise<T> {
@@ -21,6 +23,11 @@ export async function asFailure<T>(work: () => Promise<T>): Promise<T> {
       const code = error.code ?? ''
       if (retryableCodes.has(code) || absentClasses.some((part) => code.startsWith(part)))
         throw new Failure('database', `the database answered ${code}`, { retryable: true, cause: error })
+      if (loginClasses.some((part) => code.startsWith(part)))
+        throw new Failure('database', `the database refuses the login (${code}): is its connection string right?`, {
+          retryable: true,
+          cause: error,
+        })
       throw error
     }
     if (isConnectionError(error))

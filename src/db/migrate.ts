@@ -1,6 +1,8 @@
 import { Kysely, PostgresDialect, sql } from 'kysely'
 import { Migrator } from 'kysely/migration'
 import pg from 'pg'
+import { Failure } from '../kernel/index.ts'
+import { asFailure } from './constraint.ts'
 
 export interface Migration {
   /** The file's name without its ending, such as `0001_tenant_scope`. */
@@ -12,6 +14,7 @@ export interface Migration {
  * Brings the database forward, as its owner; never back. All pending migrations are one transaction under a lock, so
  * that two processes that start together do not collide.
  * @returns the names that were applied now.
+ * @throws Failure when the database cannot be reached or refuses a migration.
  */
 export async function migrateDatabase(options: {
   ownerUrl: string
@@ -36,10 +39,12 @@ export async function migrateDatabase(options: {
     })
     const { error, results } = await migrator.migrateToLatest()
     if (error !== undefined) {
-      const failed = results?.find((result) => result.status === 'Error')?.migrationName ?? 'unknown'
-      throw new Error(`migration ${failed} failed: ${error instanceof Error ? error.message : 'unknown error'}`, {
-        cause: error,
-      })
+      const failed = results?.find((result) => result.status === 'Error')?.migrationName
+      const what = failed === undefined ? 'the schema cannot be brought forward' : `migration ${failed} failed`
+      const why = error instanceof Error ? error.message : 'unknown error'
+      throw await asFailure(() => Promise.reject(error)).catch((cause: unknown) =>
+        cause instanceof Failure ? cause : new Failure('database', `${what}: ${why}`, { retryable: false, cause }),
+      )
     }
     return (results ?? []).filter((result) => result.status === 'Success').map((result) => result.migrationName)
   } finally {
