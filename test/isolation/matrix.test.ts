@@ -5,6 +5,7 @@ import { webTransport, type Gateway } from '../../src/gateway/index.ts'
 import { sitesOf, tenantNames, versions } from './declared-world.ts'
 import { keyFromByte, mistyped, withWrongSecret } from './impersonate.ts'
 import { strangers, type Stranger, type Visit } from './matrix.ts'
+import { sendRaw } from './raw-request.ts'
 import { chatRoute, routes, type Asked, type Route } from './routes.ts'
 import { testHostKey } from '../support/house.ts'
 import { openWorld, type KeyName, type World } from './world.ts'
@@ -52,8 +53,40 @@ describe.each(strangers)('$who', (stranger) => {
   })
 })
 
+test('the address in a request does not choose where its call goes', async () => {
+  const { body } = chatRoute.request(plainly)
+  const headers = { authorization: `Bearer ${world.key('mercy')}` }
+  const { host } = new URL(world.decoy.url)
+  const before = world.house.host.stats().opened
+  const whole = await sendRaw(world.url, {
+    line: `POST ${world.decoy.url}/v1/chat/completions HTTP/1.1`,
+    headers,
+    body,
+  })
+  const named = await sendRaw(world.url, {
+    line: 'POST /v1/chat/completions HTTP/1.1',
+    headers: { ...headers, host },
+    body,
+  })
+  expect([whole.status, named.status]).toEqual([200, 200])
+  expect(world.house.host.stats().opened).toBe(before + 2)
+  const noRoute = await sendRaw(world.url, { line: `POST //${host}/v1/chat/completions HTTP/1.1`, headers, body })
+  expect(noRoute.status).toBe(404)
+  for (const name of ['', 'a@b', `${host}/../..`, `' or '1'='1`]) {
+    const line = 'POST /v1/chat/completions HTTP/1.1'
+    expect((await sendRaw(world.url, { line, headers: { ...headers, host: name }, body })).status).toBe(400)
+  }
+})
+
 test('no call went to a host that a caller named', () => {
   expect(world.decoy.connections()).toBe(0)
+})
+
+test('to ask for the head alone opens no door', async () => {
+  for (const { name, kind, request } of routes.filter((route) => route.name.startsWith('GET '))) {
+    const { status } = await fetch(world.url + request(plainly).path, { method: 'HEAD' })
+    expect(`${name} ${status}`).toBe(`${name} ${kind === 'open' ? 200 : 401}`)
+  }
 })
 
 test('a key that is mistyped, unknown, wrong or of an ended application gets the same bytes', async () => {

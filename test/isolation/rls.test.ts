@@ -56,6 +56,11 @@ test('a partition cannot be reached but through the whole ledger', async () => {
       await expect(pool.query(`select * from ${name}`)).rejects.toMatchObject({ code: '42501' })
 })
 
+test('the role that owns the tables reads no row in them either', async () => {
+  for (const table of [...tablesOf('tenant'), ...tablesOf('shared'), ...tablesOf('system')])
+    expect([table, (await owner.query(`select from ${table}`)).rowCount]).toEqual([table, 0])
+})
+
 test('a connection that has served a tenant does not remember it', async () => {
   const client = await house.database.tenantPool.connect()
   try {
