@@ -65,7 +65,8 @@ export function openDatabase(options: DatabaseOptions): Database {
   const systemPool = new pg.Pool({
     ...shared,
     max: options.systemConnectionsMax,
-    ...atStart([...role, '-c app.system=on']),
+    // The statements that calls wait for are planned once: their parameters never change which plan is best.
+    ...atStart([...role, '-c app.system=on', '-c plan_cache_mode=force_generic_plan']),
   })
   // An idle connection that breaks is replaced on the next use; without a listener it would end the process.
   tenantPool.on('error', () => {})

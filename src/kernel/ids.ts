@@ -19,4 +19,5 @@ const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{1
 export const isUuid = (text: string): text is Uuid => uuidPattern.test(text)
 
 /** The form of a request id that callers and model hosts see: `req_` and the UUID without hyphens. */
-export const requestName = (id: Uuid): string => `req_${id.replaceAll('-', '')}`
+export const requestName = (id: Uuid): string =>
+  `req_${id.slice(0, 8)}${id.slice(9, 13)}${id.slice(14, 18)}${id.slice(19, 23)}${id.slice(24)}`

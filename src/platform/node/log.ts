@@ -9,11 +9,13 @@ export function nodeLog(level: string, destination?: pino.DestinationStream): Lo
   const stream = destination ?? pino.destination({ fd: 1, sync: false, minLength: 4096 })
   const timer = destination === undefined ? setInterval(() => flush(), 500) : undefined
   timer?.unref()
-  const logger = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, stream)
+  const logger = pino({ level, base: null, timestamp: pino.stdTimeFunctions.epochTime }, stream)
   const plain = (facts: LogFacts | undefined) =>
     facts === undefined
       ? {}
-      : Object.fromEntries(Object.entries(facts).map(([key, fact]) => [key, typeof fact === 'bigint' ? String(fact) : fact]))
+      : Object.fromEntries(
+          Object.entries(facts).map(([key, fact]) => [key, typeof fact === 'bigint' ? String(fact) : fact]),
+        )
   function flush(): void {
     if ('flushSync' in stream && typeof stream.flushSync === 'function')
       try {
@@ -33,7 +35,8 @@ export function nodeLog(level: string, destination?: pino.DestinationStream): Lo
 function causeOf(cause: unknown): Record<string, unknown> {
   if (!(cause instanceof Error)) return {}
   const code = 'code' in cause && typeof cause.code === 'string' ? { code: cause.code } : {}
-  const constraint = 'constraint' in cause && typeof cause.constraint === 'string' ? { constraint: cause.constraint } : {}
+  const constraint =
+    'constraint' in cause && typeof cause.constraint === 'string' ? { constraint: cause.constraint } : {}
   const at = (cause.stack ?? '')
     .split('\n')
     .filter((line) => /^\s+at /.test(line))
