@@ -75,7 +75,8 @@ function headersOf(asking: Asking, held: HeldCall, contentType: string): Record<
     'formulary-model-version': `${permit.model.model}@${permit.version.version}`,
     'formulary-license': permit.licensed.license,
   }
-  for (const { pocket, meter } of reservation.rates) addRate(headers, meter, pocket)
+  // Of a rate that the call does not count against nothing may be known here.
+  for (const { pocket, meter, points } of reservation.rates) if (points > 0) addRate(headers, meter, pocket)
   return headers
 }
 
