@@ -194,6 +194,19 @@ describe('a pocket of one instance', () => {
     expect(await second).toEqual({ held: true, resetsAt: account.periodEnd })
   })
 
+  test('is not closed while the database does not know yet what was used of it', async () => {
+    const { authority, pockets } = house(100n, 1)
+    const [pocket] = pockets
+    if (pocket === undefined) throw new Error('no pocket')
+    expect(await take(pocket, 10n)).toBe('taken')
+    pocket.end(10n, 10n)
+    expect(await pocket.closeIfIdle(0)).toBe(false)
+    authority.commit('0', 10n)
+    pocket.committed(10n)
+    expect(await pocket.closeIfIdle(0)).toBe(true)
+    expect(authority).toMatchObject({ settled: 10n, leased: 0n })
+  })
+
   test('a lowered limit holds at once for what is free, and a raised one lets waiting calls in', async () => {
     const { authority, time, pockets } = house(1_000n, 1)
     const [pocket] = pockets
