@@ -110,7 +110,11 @@ async function tryDeployment(
     hostStatus = answer.status
     const succeeded = answer.status >= 200 && answer.status < 300
     const streamed = succeeded && call.streamed && answer.contentType.includes('text/event-stream')
-    const first = streamed ? await answer.read() : await readWhole(answer, succeeded ? answerBytesMax : 64 * 1024)
+    const first = streamed ? await answer.read() : await readWhole(answer, succeeded ? answerBytesMax : errorBytesMax)
+    if (succeeded && !streamed && !isAnswer(first)) {
+      needs.circuits.noteFailure(deployment, needs.monotonicMs())
+      return failed('host_error', { reason: 'model_host_error' })
+    }
     if (succeeded) {
       needs.circuits.noteAnswer(deployment)
       const durationMs = needs.monotonicMs() - startedMs
@@ -146,6 +150,30 @@ async function tryDeployment(
     )
   } finally {
     clearTimeout(timer)
+  }
+}
+
+const errorBytesMax = 64 * 1024
+const closingBrace = 0x7d
+
+/**
+ * Hosts say 200 and fail all the same: with an error for a body, with half a body, with a proxy's page. Errors are short,
+ * so that a long answer is not read for one; every answer is a JSON object and ends as one.
+ */
+function isAnswer(body: Uint8Array | undefined): boolean {
+  if (body === undefined || body[body.findLastIndex((byte) => byte > 0x20)] !== closingBrace) return false
+  if (body.length > errorBytesMax) return true
+  const text = new TextDecoder().decode(body)
+  if (!text.includes('"error"')) return true
+  const answer = parse(text)
+  return typeof answer === 'object' && answer !== null && !('error' in answer && answer.error !== null)
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
   }
 }
 
