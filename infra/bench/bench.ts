@@ -6,7 +6,7 @@ import { openGround, type Ground } from './ground.ts'
 import { describeMachine } from './machine.ts'
 import { measure, type Pace } from './measure.ts'
 import { readOptions, usage, type BenchOptions } from './options.ts'
-import { memoryOf, processTree } from './process-cost.ts'
+import { machineUse, memoryOf, othersShare, processTree } from './process-cost.ts'
 import { profileGateway } from './profile-gateway.ts'
 import { scenariosOf, type Scenario } from './scenarios.ts'
 import { startSystems, stopSystems, type System } from './systems.ts'
@@ -36,6 +36,7 @@ async function compare(ground: Ground, scenarios: readonly Scenario[], options: 
     for (const workers of new Set(scenarios.map((scenario) => scenario.workers)))
       fleets.set(workers, await startSystems(ground, { workers, portkey: options.portkey }))
     const pace = paces[options.size]
+    const useBefore = machineUse()
     const results = await measure(ground, {
       scenarios,
       systems: ({ workers, streamed }) =>
@@ -51,12 +52,15 @@ async function compare(ground: Ground, scenarios: readonly Scenario[], options: 
       },
       onRound: (round) => note(round === 0 ? 'warming up' : `round ${round} of ${pace.rounds}`),
     })
+    const useAfter = machineUse()
+    const others = useBefore && useAfter && othersShare(useBefore, useAfter, options.cores)
     note('')
     const table = [...results].map(([scenario, measured]) => [scenario, figuresOf(measured)] as const)
     say(`${formatMachine(machine)}\n${pace.rounds} rounds of ${pace.sliceMs} ms, ${options.tenants} tenant(s)\n`)
     for (const [scenario, figures] of table) say(`${formatScenario(scenario, figures)}\n`)
     say(legend)
     say(formatAgreement(table))
+    if (others !== undefined) say(`others used ${Math.round(others * 100)} % of the machine's cores meanwhile`)
     const memory = [...fleets].map(([workers, systems]) => ({ workers, processes: gatewayMemory(systems) }))
     for (const { workers, processes } of memory)
       say(`memory of a gateway process, ${workers} started: ${processes.map(megabytes).join(', ')}`)
@@ -68,7 +72,10 @@ async function compare(ground: Ground, scenarios: readonly Scenario[], options: 
     if (refusal !== undefined) say(`the first refusal:\n${refusal}`)
     if (options.json !== undefined) {
       const figures = table.map(([scenario, systems]) => ({ scenario, systems }))
-      writeFileSync(options.json, `${JSON.stringify({ machine, pace, options, figures, memory, ledger }, null, 2)}\n`)
+      writeFileSync(
+        options.json,
+        `${JSON.stringify({ machine, pace, options, others, figures, memory, ledger }, null, 2)}\n`,
+      )
     }
     return ledger.agrees ? 0 : 1
   } finally {

@@ -36,6 +36,27 @@ export function cpuMsBetween(before: CpuTimes, after: CpuTimes): number | undefi
   return [...after].reduce((sum, [pid, ms]) => sum + ms - (before.get(pid) ?? 0), 0)
 }
 
+/** When, and what the machine and our own processes had used of its cores by then, in milliseconds. */
+interface MachineUse {
+  readonly at: number
+  readonly busyMs: number
+  readonly ours: CpuTimes
+}
+
+export function machineUse(): MachineUse | undefined {
+  const [, user, nice, system, , , irq, softirq, steal] =
+    read('/proc/stat')?.split('\n')[0]?.split(/\s+/).map(Number) ?? []
+  if (user === undefined) return undefined
+  const ticks = [user, nice, system, irq, softirq, steal].reduce<number>((sum, part) => sum + (part ?? 0), 0)
+  return { at: performance.now(), busyMs: ticks * msPerTick, ours: cpuTimesOf(processTree(process.pid)) }
+}
+
+/** The part of all cores that others used between the two, from 0 to 1; what the hypervisor took is in it. */
+export function othersShare(before: MachineUse, after: MachineUse, cores: number): number {
+  const ours = cpuMsBetween(before.ours, after.ours) ?? 0
+  return Math.max(0, after.busyMs - before.busyMs - ours) / ((after.at - before.at) * cores)
+}
+
 /** Resident memory, and the most that it ever was. */
 export function memoryOf(pid: number): { readonly nowBytes: number; readonly mostBytes: number } | undefined {
   const status = read(`/proc/${pid}/status`)
