@@ -55,10 +55,14 @@ export function relayStream(
     if (outcome === 'answered') void drain(answered)
   }
 
-  const watch = idleWatch(options.idleMs, () => options.monotonicMs(), () => {
-    answered.call.cancel()
-    finish('host_timeout')
-  })
+  const watch = idleWatch(
+    options.idleMs,
+    () => options.monotonicMs(),
+    () => {
+      answered.call.cancel()
+      finish('host_timeout')
+    },
+  )
 
   const take = (leaving: readonly Uint8Array[]): void => {
     for (const part of leaving) ready.push(part)
