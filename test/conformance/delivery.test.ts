@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openHouse, type House } from '../support/house.ts'
 import { until } from '../support/ledger.ts'
 import { awaitRowsOfCall, rowsOfCall } from './call-rows.ts'
+import { knownKey } from './known-key.ts'
 import { openRaw, type RawCall, type RawWish } from './raw-caller.ts'
 import {
   beginStream,
@@ -25,7 +26,7 @@ beforeAll(async () => {
   house = await openHouse({
     replace: { 'models/scribe.yaml': (text) => text.replaceAll('MODEL-HOST', host.url) },
   })
-  key = await house.key('lakeside/ehr')
+  key = await knownKey(house, 'lakeside/ehr')
   owner = new pg.Client({ connectionString: house.databases.ownerUrl })
   holder = new pg.Client({ connectionString: house.databases.appUrl })
   await Promise.all([owner.connect(), holder.connect()])

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { openHouse, testHostKey, type House } from '../support/house.ts'
 import { readBudget, until } from '../support/ledger.ts'
 import { awaitRowsOfCall, rowsOfCall } from './call-rows.ts'
+import { knownKey } from './known-key.ts'
 import { callRaw, openRaw } from './raw-caller.ts'
 import {
   beginStream,
@@ -52,7 +53,7 @@ ${deploymentsOf('1.3.0', [first.url, second.url], ['us-east', 'eu-west'])}
 `,
     },
   })
-  key = await house.key('lakeside/ehr')
+  key = await knownKey(house, 'lakeside/ehr')
 })
 afterAll(async () => {
   await house.stop()
@@ -257,7 +258,7 @@ test.each<[string, Serve, Serve, number, string]>([
 
 test('of many deployments three are tried, and no more', async () => {
   first.answer(status(500))
-  const expert = await house.key('clinic/bench')
+  const expert = await knownKey(house, 'clinic/bench')
   const before = first.requests.length + second.requests.length
   const answer = await ask({ stream: false, model: 'scribe@2.0.0', key: expert })
   expect(answer.status).toBe(502)

@@ -10,6 +10,7 @@ import OpenAI, {
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { openHouse, type House } from '../support/house.ts'
 import { until } from '../support/ledger.ts'
+import { knownKey } from './known-key.ts'
 import { errorOf, recordingClients, type RecordingClients } from './recording-clients.ts'
 import { startScriptedHost, type ScriptedHost } from './scripted-host.ts'
 
@@ -65,7 +66,7 @@ describe('a "no" is an error class of the official client', () => {
   ])('400 for a body that is %s, and the body is not repeated', async (_, body) => {
     const response = await clients.fetch(`${house.url}/v1/chat/completions`, {
       method: 'POST',
-      headers: { authorization: `Bearer ${await house.key('lakeside/ehr')}` },
+      headers: { authorization: `Bearer ${await knownKey(house, 'lakeside/ehr')}` },
       body,
     })
     expect(response.status).toBe(400)
@@ -120,7 +121,7 @@ describe('a "no" is an error class of the official client', () => {
     expect(error).toMatchObject({ status: 413, code: 'request_too_large' })
     const unannounced = await clients.fetch(`${house.url}/v1/chat/completions`, {
       method: 'POST',
-      headers: { authorization: `Bearer ${await house.key('lakeside/ehr')}` },
+      headers: { authorization: `Bearer ${await knownKey(house, 'lakeside/ehr')}` },
       body: new Blob(['x'.repeat(300_000)]).stream(),
       duplex: 'half',
     })

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { openHouse, type House } from '../support/house.ts'
 import { rowsOfCall } from './call-rows.ts'
+import { knownKey } from './known-key.ts'
 import { recordingClients, type RecordingClients } from './recording-clients.ts'
 
 let house: House
@@ -18,7 +19,7 @@ const samples = Array.from({ length: 120 }, (_, index) => `${index % 7}.${index}
 const tensor = `{"id":"study-1", "inputs":[{"name":"ecg","shape":[1,12,10],"datatype":"FP32","data":[${samples}]}]}`
 
 async function send(path: string, options: { body?: string; application?: string } = {}): Promise<Response> {
-  const key = await house.key(options.application ?? 'lakeside/reader')
+  const key = await knownKey(house, options.application ?? 'lakeside/reader')
   return clients.fetch(`${house.url}/v2/models/${path}`, {
     headers: { authorization: `Bearer ${key}` },
     ...(options.body === undefined ? {} : { method: 'POST', body: options.body }),

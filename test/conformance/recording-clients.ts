@@ -1,6 +1,7 @@
 import OpenAI from 'openai'
 import { expect } from 'vitest'
 import { testHostKey, type House } from '../support/house.ts'
+import { knownKey } from './known-key.ts'
 
 export interface RecordingClients {
   /** The official client with a key of an application, or with a text that is to pass for one. */
@@ -26,7 +27,7 @@ export function recordingClients(house: House, insideWords: readonly string[] = 
   return {
     fetch: recording,
     async clientOf(application, apiKey) {
-      const key = apiKey ?? (await house.key(application))
+      const key = apiKey ?? (await knownKey(house, application))
       return new OpenAI({ baseURL: `${house.url}/v1`, apiKey: key, maxRetries: 0, fetch: recording })
     },
     async checkAnswers() {

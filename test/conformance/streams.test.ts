@@ -3,6 +3,7 @@ import type { ScriptWrite } from '../../infra/model-host/model-host.ts'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openHouse, type House } from '../support/house.ts'
 import { awaitRowsOfCall, rowsOfCall } from './call-rows.ts'
+import { knownKey } from './known-key.ts'
 import { callRaw } from './raw-caller.ts'
 import { loadCorpus, upstreamBytes, type StreamCase } from './streams/load-corpus.ts'
 import { readByReference } from './streams/reference-reading.ts'
@@ -14,7 +15,7 @@ let house: House
 let key: string
 beforeAll(async () => {
   house = await openHouse({ environment: { FIRST_BYTE_SECONDS: '1', IDLE_SECONDS: '1' } })
-  key = await house.key('lakeside/ehr')
+  key = await knownKey(house, 'lakeside/ehr')
 })
 afterAll(() => house.stop())
 

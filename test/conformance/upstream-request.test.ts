@@ -2,6 +2,7 @@ import type OpenAI from 'openai'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { openHouse, testHostKey, type House } from '../support/house.ts'
+import { knownKey } from './known-key.ts'
 import { recordingClients, type RecordingClients } from './recording-clients.ts'
 
 const question = { role: 'user', content: 'Chest pain for an hour, what now?' } as const
@@ -30,7 +31,7 @@ const cap = z
 async function post(body: object | string): Promise<Response> {
   const response = await clients.fetch(`${house.url}/v1/chat/completions`, {
     method: 'POST',
-    headers: { authorization: `Bearer ${await house.key('lakeside/ehr')}`, 'content-type': 'application/json' },
+    headers: { authorization: `Bearer ${await knownKey(house, 'lakeside/ehr')}`, 'content-type': 'application/json' },
     body: typeof body === 'string' ? body : JSON.stringify(body),
   })
   await response.arrayBuffer()
