@@ -38,10 +38,15 @@ export async function asFailure<T>(work: () => Promise<T>): Promise<T> {
 
 const connectionCodes = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EHOSTUNREACH'])
 
+/** The words of pg for a connection that broke or never came, and of workerd, whose sockets say no code. */
+const connectionWords = [
+  /connection terminated|timeout exceeded when trying to connect|connection timeout|query read timeout/i,
+  /client has encountered a connection error|server conn crashed/i,
+  /proxy request failed|network connection lost|stream was cancelled/i,
+]
+
 function isConnectionError(error: unknown): boolean {
   if (!(error instanceof Error)) return false
   if ('code' in error && typeof error.code === 'string' && connectionCodes.has(error.code)) return true
-  return /connection terminated|timeout exceeded when trying to connect|connection timeout|query read timeout|client has encountered a connection error|server conn crashed/i.test(
-    error.message,
-  )
+  return connectionWords.some((words) => words.test(error.message))
 }

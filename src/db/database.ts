@@ -1,6 +1,7 @@
 import { Kysely, PostgresDialect, type Transaction } from 'kysely'
 import pg from 'pg'
 import { Failure, type Proven } from '../kernel/index.ts'
+import { asFailure } from './constraint.ts'
 import type { DB } from './schema.ts'
 
 /**
@@ -90,11 +91,13 @@ export function openDatabase(options: DatabaseOptions): Database {
  * @throws Failure when the database cannot be reached or the role is too strong.
  */
 export async function requireBoundRole(database: Database): Promise<void> {
-  const { rows } = await database.tenantPool.query<{ name: string; free: boolean; owns: boolean }>(
-    `select current_user as name, rolsuper or rolbypassrls as free,
-       exists (select from pg_class c join pg_namespace n on n.oid = c.relnamespace
-               where n.nspname = 'public' and pg_get_userbyid(c.relowner) = current_user) as owns
-     from pg_roles where rolname = current_user`,
+  const { rows } = await asFailure(() =>
+    database.tenantPool.query<{ name: string; free: boolean; owns: boolean }>(
+      `select current_user as name, rolsuper or rolbypassrls as free,
+         exists (select from pg_class c join pg_namespace n on n.oid = c.relnamespace
+                 where n.nspname = 'public' and pg_get_userbyid(c.relowner) = current_user) as owns
+       from pg_roles where rolname = current_user`,
+    ),
   )
   const role = rows[0]
   if (role === undefined || role.free || role.owns)

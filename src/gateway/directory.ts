@@ -7,7 +7,7 @@ import { loadPriceBook, planRevisionAt, type PlanRevision, type PriceBook } from
 
 /** More changed tenants than this at once, and everything is read again. */
 const changedTenantsMax = 200
-/** An unknown key makes this process look at the database this often at most, whoever asks. */
+/** Unknown keys make this process look at the database this often at most, whoever asks; all of them wait for one look. */
 const lookAgainMs = 100
 
 interface KnownTenant {
@@ -71,6 +71,8 @@ export class Directory {
   readonly #known: Known
   #refreshing: Promise<void> | undefined
   #askedAgain = false
+  /** A look at the database that has not begun: whoever asks now is answered by what it finds. */
+  #nextLook: Promise<void> | undefined
 
   constructor(needs: DirectoryNeeds) {
     this.#needs = needs
@@ -84,14 +86,18 @@ export class Directory {
 
   /** @throws Failure when what is known is stale and the database is away: nobody is refused for an outage of ours. */
   async findKeyAgain(keyId: string): Promise<KeyFacts | undefined> {
-    const now = this.#needs.monotonicMs()
     if (this.#isStale()) await this.refresh()
-    else if (now - this.#known.lookedAtMs >= lookAgainMs) {
-      this.#known.lookedAtMs = now
-      // The database may be away. The key is unknown then as before.
-      await this.refresh().catch(() => {})
-    } else if (this.#refreshing !== undefined) await this.#refreshing.catch(() => {})
+    else await (this.#nextLook ??= this.#lookSoon())
     return this.#known.keys.get(keyId)
+  }
+
+  /** The database may be away. A key that is not known is then not known as before. */
+  async #lookSoon(): Promise<void> {
+    const waitMs = this.#known.lookedAtMs + lookAgainMs - this.#needs.monotonicMs()
+    await new Promise((resolve) => setTimeout(resolve, Math.max(0, waitMs)))
+    this.#nextLook = undefined
+    this.#known.lookedAtMs = this.#needs.monotonicMs()
+    await this.refresh().catch(() => {})
   }
 
   findLicenses(tenantId: Uuid): readonly LicenseFacts[] {
@@ -118,7 +124,7 @@ export class Directory {
   }
 
   get isLoaded(): boolean {
-    return this.#known.seenSeq >= 0n && !this.#isStale()
+    return this.#known.seenSeq >= 0n
   }
 
   #isStale(): boolean {

@@ -81,27 +81,33 @@ export async function openNode(): Promise<Runtime> {
 }
 
 export interface Workerd extends Runtime {
+  /** All keys, as text. */
+  readonly keys: readonly string[]
   readonly served: ServedWorker
-  /** As the owner of the tables. */
+  /** The app role's database. */
+  readonly databaseUrl: string
+  /** The same, as the owner of the tables. */
   readonly ownerUrl: string
 }
 
-export async function openWorkerd(bundle: Bundle): Promise<Workerd> {
+export async function openWorkerd(bundle: Bundle, texts: Readonly<Record<string, string>> = {}): Promise<Workerd> {
   const host = await startModelHost({ knobs: { firstTokenMs: 0, chunkMs: 0 } })
   const databases = await cloneDatabase()
   const database = openTestDatabase(databases.appUrl)
   const redirecting = await startRedirectingHost()
   await declareTree(database, host.url, replaceFor(redirecting))
   const key = await keysBy((application) => mintKey(database, application))
-  const served = await serveWorker(bundle, { texts: workerTexts, databaseUrl: databases.appUrl })
+  const served = await serveWorker(bundle, { texts: { ...workerTexts, ...texts }, databaseUrl: databases.appUrl })
   return {
     name: 'workerd',
     url: served.url,
     host,
     database,
     served,
+    databaseUrl: databases.appUrl,
     ownerUrl: databases.ownerUrl,
     key,
+    keys: applications.map(key),
     atRest: () => emptied(database, ['reservation', 'budget_lease', 'instance']),
     async stop() {
       await served.stop()

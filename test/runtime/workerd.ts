@@ -45,6 +45,8 @@ export interface ServedWorker {
   readonly startMs: number
   /** What it has written to its log. */
   log(): string
+  /** Ends it at once, with everything that it has open. */
+  kill(): Promise<void>
   stop(): Promise<void>
 }
 
@@ -69,12 +71,16 @@ export async function serveWorker(
     url: `http://127.0.0.1:${port}`,
     startMs: performance.now() - began,
     log: () => log,
-    async stop() {
-      const gone = new Promise((resolve) => workerd.once('exit', resolve))
-      workerd.kill()
-      await gone
-    },
+    kill: () => end(workerd, 'SIGKILL'),
+    stop: () => end(workerd, 'SIGTERM'),
   }
+}
+
+async function end(workerd: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+  if (workerd.exitCode !== null || workerd.signalCode !== null) return
+  const gone = new Promise((resolve) => workerd.once('exit', resolve))
+  workerd.kill(signal)
+  await gone
 }
 
 /** In the words of workerd.capnp; the date and the flags are those of `wrangler.toml`. */

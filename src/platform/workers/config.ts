@@ -18,6 +18,8 @@ const Settings = z.object({
   KEY_PEPPER: z.string(),
   FIRST_BYTE_SECONDS: seconds.default(120),
   IDLE_SECONDS: seconds.default(60),
+  /** A call shows that it lives four times in this time; when its isolate has died, what it held is free after it. */
+  LEASE_SECONDS: seconds.default(120),
   BODY_BYTES_MAX: z.coerce.number().int().min(1024).max(104_857_600).default(16_777_216),
 })
 

@@ -5,11 +5,11 @@ import { openRequestDatabase, requireBoundRoleOnce, type Isolate } from './serve
 
 /** Every job of the table once: the sweep of what dead calls held, the ledger's next months, what may be forgotten. */
 export async function runJobsOnce(isolate: Isolate, env: Env): Promise<void> {
-  const { log } = isolate
+  const { log, config } = isolate
   const database = openRequestDatabase(env)
   try {
     await requireBoundRoleOnce(isolate, database)
-    for (const job of jobsFor({ leaseSeconds: 60 }))
+    for (const job of jobsFor({ leaseSeconds: config.LEASE_SECONDS }))
       await job.run({ database, log }).catch((error: unknown) => {
         if (error instanceof Failure) log.warn('job.failed', { job: job.name, why: error.message })
         else log.error('job.broke', { job: job.name }, error)

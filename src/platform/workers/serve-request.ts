@@ -1,7 +1,7 @@
 import { createApp } from '../../app.ts'
 import { openDatabase, requireBoundRole, type Database } from '../../db/index.ts'
 import { assembleGateway, emptyMemory, type Gateway, type Memory } from '../../gateway/index.ts'
-import type { Log } from '../../kernel/index.ts'
+import { Failure, type Log } from '../../kernel/index.ts'
 import { databaseUrlOf, secretOf, type Config, type Env } from './config.ts'
 import { OpenWork } from './open-work.ts'
 import { workersClock, workersHmac, workersRandom } from './ports.ts'
@@ -13,8 +13,6 @@ import { fetchUpstream } from './upstream.ts'
 const staleAfterMs = 500
 /** Notes of changes are kept for a day. An isolate that slept longer than this reads everything. */
 const forgetAfterMs = 3_600_000
-/** A call shows that it lives four times in this time; if its isolate dies, what it held is free after it. */
-const leaseSeconds = 120
 
 /** What an isolate keeps from request to request. */
 export interface Isolate {
@@ -43,7 +41,7 @@ export function serveRequest(
   const work = new OpenWork(log)
   const database = openRequestDatabase(platform.env)
   const gateway = requestGateway(isolate, { database, env: platform.env, work })
-  const answered = answer(gateway, work, request)
+  const answered = answer(isolate, { gateway, work, request })
   platform.context.waitUntil(closeAfter(answered, { gateway, work, database, log }))
   return answered
 }
@@ -79,7 +77,7 @@ function requestGateway(isolate: Isolate, request: { database: Database; env: En
     deferred: work,
     deadlines: { firstByteMs: config.FIRST_BYTE_SECONDS * 1000, idleMs: config.IDLE_SECONDS * 1000 },
     bodyBytesMax: config.BODY_BYTES_MAX,
-    leaseSeconds,
+    leaseSeconds: config.LEASE_SECONDS,
     memory: isolate.memory,
     staleAfterMs,
     pepper: (version) => config.peppers.find(version),
@@ -103,12 +101,31 @@ export async function requireBoundRoleOnce(isolate: Isolate, database: Database)
   isolate.isRoleBound = true
 }
 
-async function answer(gateway: Gateway, work: OpenWork, request: Request): Promise<Response> {
-  if (new URL(request.url).pathname === '/readyz')
-    // Nothing else asks before the first call; if it fails, the answer says so.
-    await gateway.directory.refresh().catch(() => gateway.log.warn('directory.refresh_failed'))
+async function answer(
+  isolate: Isolate,
+  asked: { gateway: Gateway; work: OpenWork; request: Request },
+): Promise<Response> {
+  const { gateway, work, request } = asked
+  if (new URL(request.url).pathname === '/readyz' && !(await canLook(isolate, gateway))) return notReady()
   return createApp(gateway, followedTransport(work)).fetch(request)
 }
+
+/** Whether the declarations can be read. Nothing else looks before the first key comes. */
+async function canLook(isolate: Isolate, { database, directory, log }: Gateway): Promise<boolean> {
+  try {
+    await requireBoundRoleOnce(isolate, database)
+    await directory.refresh()
+    return true
+  } catch (error) {
+    if (error instanceof Failure) log.warn('directory.refresh_failed', { why: error.message })
+    else log.error('directory.refresh_broke', {}, error)
+    return false
+  }
+}
+
+/** In the words in which the app says it. */
+const notReady = (): Response =>
+  Response.json({ status: 'declarations not loaded' }, { status: 503, headers: { 'retry-after': '2' } })
 
 /**
  * Should this be cut off, as Workers do half a minute after a caller has left, the call's sign of life ends with it:
