@@ -29,6 +29,9 @@ export interface UpstreamChanges {
   pseudonym(value: string): string
 }
 
+/** Of a name that a caller made up, so many characters are repeated to it. */
+const nameMax = 64
+
 const count = (max: number) => z.int().min(1).max(max).nullish()
 
 const Common = z.looseObject({
@@ -178,8 +181,10 @@ function read<Schema extends z.ZodType>(
   const parsed = schema.safeParse(json.value)
   if (!parsed.success) return err(whatIsWrong(parsed.error))
   const members = membersOf(body)
-  if (members.repeated !== undefined)
-    return err(malformed(`\`${members.repeated}\` stands twice; write it once.`, members.repeated))
+  if (members.repeated !== undefined) {
+    const name = members.repeated.slice(0, nameMax)
+    return err(malformed(`\`${name}\` stands twice; write it once.`, name))
+  }
   return ok(build(parsed.data, (changes) => withMembers(body, members, changes)))
 }
 
