@@ -156,6 +156,16 @@ describe.skipIf(!hasProcesses)('npm start', () => {
     expect(answers).toEqual([200, 200, 200, 200])
   })
 
+  test('the owner token opens the console', async () => {
+    const { admin, ownerToken } = house.facts
+    const body = new URLSearchParams({ token: ownerToken })
+    const answer = await fetch(`${admin}/sign-in`, { method: 'POST', body, redirect: 'manual' })
+    const cookie = answer.headers.get('set-cookie')?.split(';')[0] ?? ''
+    const page = await (await fetch(admin, { headers: { cookie } })).text()
+    for (const words of ['Meridian Clinic', 'LIC-2026-0001', 'In force until July 1, 2028'])
+      expect(page).toContain(words)
+  })
+
   test('dev.json has a key of every application and is nobody else’s to read', () => {
     expect(statSync(join(dataDir, 'dev.json')).mode & 0o777).toBe(0o600)
     expect(statSync(join(dataDir, 'secrets.json')).mode & 0o777).toBe(0o600)

@@ -1,7 +1,8 @@
+import { randomBytes } from 'node:crypto'
 import { ConfigError, readPeppers, type Config } from '../../platform/node/config.ts'
 import { nodeLog } from '../../platform/node/log.ts'
 import { serveAdmin } from '../../platform/node/serve-admin.ts'
-import { givenDatabase } from '../../platform/node/start.ts'
+import { givenDatabase, hostInUrl } from '../../platform/node/start.ts'
 import { supervise } from '../../platform/node/supervise.ts'
 import { listenForInterruption } from '../interruption.ts'
 
@@ -12,6 +13,8 @@ export async function runServe(config: Config, io: { out(line: string): void }):
   if (keyPepper === undefined) throw new ConfigError('KEY_PEPPER is not set: without it no key can be checked')
   readPeppers(keyPepper)
   const log = nodeLog(config.LOG_LEVEL)
+  // For development, until the process ends; production has to bring its own.
+  const ownerToken = config.OWNER_TOKEN ?? `fml_owner_${randomBytes(32).toString('hex')}`
   const interruption = listenForInterruption()
   const { appUrl, role } = givenDatabase(databaseUrl, config.DATABASE_OWNER_URL)
   const gateways = await supervise({
@@ -25,9 +28,16 @@ export async function runServe(config: Config, io: { out(line: string): void }):
     const admin = await serveAdmin({
       host: config.HOST,
       port: config.ADMIN_PORT,
+      databaseUrl: appUrl,
+      databaseRole: role,
+      ownerToken,
+      gatewayUrl: `http://${hostInUrl(config.HOST)}:${gateways.port}`,
+      secureCookie: config.NODE_ENV === 'production',
+      log,
       isReady: () => gateways.isReady(),
     })
-    io.out(JSON.stringify({ gateway: gateways.port, admin: admin.port, workers: config.WORKERS }))
+    const made = config.OWNER_TOKEN === undefined ? { ownerToken } : {}
+    io.out(JSON.stringify({ gateway: gateways.port, admin: admin.port, workers: config.WORKERS, ...made }))
     await interruption.happened
     await admin.stop()
   } finally {

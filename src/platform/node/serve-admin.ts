@@ -1,17 +1,43 @@
 import { createServer } from 'node:http'
 import { getRequestListener } from '@hono/node-server'
+import { getConnInfo } from '@hono/node-server/conninfo'
 import { AggregatorRegistry } from 'prom-client'
 import { adminRoutes } from '../../admin/index.ts'
+import { consoleRoutes } from '../../console/index.ts'
+import { openDatabase } from '../../db/index.ts'
+import type { Log } from '../../kernel/index.ts'
 import { openPort } from './open-port.ts'
+import { nodeClock, nodeHmac } from './ports.ts'
 
-/** The control plane's listener, in the supervisor: it adds up the figures of all gateway processes. */
+/** Nobody waits longer than this for a page; a query that takes longer is ended. */
+const statementTimeoutMs = 5_000
+
+/** The control plane's listener, in the supervisor: figures of all gateway processes, and the console. */
 export async function serveAdmin(options: {
   host: string
   port: number
+  /** The app role's connection string, and a role to take on when the login is another. */
+  databaseUrl: string
+  databaseRole: string | undefined
+  ownerToken: string
+  gatewayUrl: string
+  secureCookie: boolean
+  log: Log
   isReady(): boolean
 }): Promise<{ port: number; stop(): Promise<void> }> {
+  const { log } = options
   const registry = new AggregatorRegistry()
+  const database = openDatabase({
+    url: options.databaseUrl,
+    applicationName: 'formulary-console',
+    tenantConnectionsMax: 1,
+    systemConnectionsMax: 2,
+    connectTimeoutMs: statementTimeoutMs,
+    statementTimeoutMs,
+    ...(options.databaseRole === undefined ? {} : { role: options.databaseRole }),
+  })
   const app = adminRoutes({
+    log,
     isReady: () => options.isReady(),
     // A process that dies while it is asked makes the whole question fail; the next one is asked without it.
     metrics: () =>
@@ -20,15 +46,35 @@ export async function serveAdmin(options: {
         () => undefined,
       ),
   })
+  app.route(
+    '/',
+    consoleRoutes({
+      ownerToken: options.ownerToken,
+      gatewayUrl: options.gatewayUrl,
+      secureCookie: options.secureCookie,
+      hmac: nodeHmac,
+      database,
+      log,
+      now: () => nodeClock.now(),
+      addressOf: (c) => getConnInfo(c).remote.address ?? '',
+    }),
+  )
   const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false })
   const server = createServer({ requestTimeout: 30_000 }, (incoming, outgoing) => void listener(incoming, outgoing))
-  const port = await openPort(server, { host: options.host, port: options.port })
-  return {
-    port,
-    stop: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve())
-        server.closeAllConnections()
-      }),
+  try {
+    const port = await openPort(server, { host: options.host, port: options.port })
+    return {
+      port,
+      async stop() {
+        await new Promise<void>((resolve) => {
+          server.close(() => resolve())
+          server.closeAllConnections()
+        })
+        await database.close()
+      },
+    }
+  } catch (error) {
+    await database.close()
+    throw error
   }
 }

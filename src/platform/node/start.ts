@@ -74,16 +74,23 @@ export async function startHouse(options: {
       log,
     })
     stops.push(() => gateways.stop())
+    const gatewayUrl = `http://${hostInUrl(config.HOST)}:${gateways.port}`
     const admin = await serveAdmin({
       host: config.HOST,
       port: config.ADMIN_PORT,
+      databaseUrl: urls.appUrl,
+      databaseRole: urls.role,
+      ownerToken,
+      gatewayUrl,
+      secureCookie: config.NODE_ENV === 'production',
+      log,
       isReady: () => gateways.isReady(),
     })
     stops.push(() => admin.stop())
     interrupted.throwIfAborted()
 
     const facts: DevelopmentFacts = {
-      gateway: `http://${hostInUrl(config.HOST)}:${gateways.port}`,
+      gateway: gatewayUrl,
       admin: `http://${hostInUrl(config.HOST)}:${admin.port}`,
       modelHost: demoHost?.url ?? '',
       ownerToken,
@@ -203,4 +210,6 @@ async function demoKeys(
   })
 }
 
-const hostInUrl = (host: string): string => (host === '0.0.0.0' ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host)
+/** An address that can be called, of one that is listened on. */
+export const hostInUrl = (host: string): string =>
+  host === '0.0.0.0' ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host

@@ -1,0 +1,1 @@
+export { consoleRoutes, type ConsoleNeeds } from './routes.ts'
