@@ -73,6 +73,8 @@ export class Directory {
   #askedAgain = false
   /** A look at the database that has not begun: whoever asks now is answered by what it finds. */
   #nextLook: Promise<void> | undefined
+  /** When the last of those asked who wait for it. */
+  #lastAskedMs = Number.NEGATIVE_INFINITY
 
   constructor(needs: DirectoryNeeds) {
     this.#needs = needs
@@ -87,16 +89,25 @@ export class Directory {
   /** @throws Failure when what is known is stale and the database is away: nobody is refused for an outage of ours. */
   async findKeyAgain(keyId: string): Promise<KeyFacts | undefined> {
     if (this.#isStale()) await this.refresh()
-    else await (this.#nextLook ??= this.#lookSoon())
+    else {
+      this.#lastAskedMs = this.#needs.monotonicMs()
+      await (this.#nextLook ??= this.#lookSoon())
+    }
     return this.#known.keys.get(keyId)
   }
 
-  /** The database may be away. A key that is not known is then not known as before. */
+  /**
+   * Looks, unless somebody else confirms meanwhile what is known: on Workers that is another request. The database may
+   * be away. A key that is not known is then not known as before.
+   */
   async #lookSoon(): Promise<void> {
-    const waitMs = this.#known.lookedAtMs + lookAgainMs - this.#needs.monotonicMs()
-    await new Promise((resolve) => setTimeout(resolve, Math.max(0, waitMs)))
+    const known = this.#known
+    const isConfirmed = () => known.confirmedAtMs >= this.#lastAskedMs
+    const waitMs = () => known.lookedAtMs + lookAgainMs - this.#needs.monotonicMs()
+    while (!isConfirmed() && waitMs() > 0) await new Promise((resolve) => setTimeout(resolve, waitMs()))
     this.#nextLook = undefined
-    this.#known.lookedAtMs = this.#needs.monotonicMs()
+    if (isConfirmed()) return
+    known.lookedAtMs = this.#needs.monotonicMs()
     await this.refresh().catch(() => {})
   }
 
