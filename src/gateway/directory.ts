@@ -104,6 +104,8 @@ export class Directory {
     const known = this.#known
     const isConfirmed = () => known.confirmedAtMs >= this.#lastAskedMs
     const waitMs = () => known.lookedAtMs + lookAgainMs - this.#needs.monotonicMs()
+    // The promise of this look is noted before the look is over, also where there is nothing to wait for.
+    await Promise.resolve()
     while (!isConfirmed() && waitMs() > 0) await new Promise((resolve) => setTimeout(resolve, waitMs()))
     this.#nextLook = undefined
     if (isConfirmed()) return
