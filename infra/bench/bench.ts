@@ -6,7 +6,8 @@ import { openGround, type Ground } from './ground.ts'
 import { describeMachine } from './machine.ts'
 import { measure, type Pace } from './measure.ts'
 import { readOptions, usage, type BenchOptions } from './options.ts'
-import { machineUse, memoryOf, othersShare, processTree } from './process-cost.ts'
+import { Patience } from './patience.ts'
+import { memoryOf, processTree } from './process-cost.ts'
 import { profileGateway } from './profile-gateway.ts'
 import { scenariosOf, type Scenario } from './scenarios.ts'
 import { startSystems, stopSystems, type System } from './systems.ts'
@@ -36,12 +37,13 @@ async function compare(ground: Ground, scenarios: readonly Scenario[], options: 
     for (const workers of new Set(scenarios.map((scenario) => scenario.workers)))
       fleets.set(workers, await startSystems(ground, { workers, portkey: options.portkey }))
     const pace = paces[options.size]
-    const useBefore = machineUse()
+    const patience = new Patience({ minutes: options.patienceMinutes, cores: options.cores })
     const results = await measure(ground, {
       scenarios,
       systems: ({ workers, streamed }) =>
         (fleets.get(workers) ?? []).filter(({ name }) => !(streamed && name === 'portkey')),
       pace,
+      patience,
       onSlice(system, slice) {
         if (system.name !== 'formulary' && slice.refused > 0)
           throw new Error(`${system.name} refuses: ${slice.refusal ?? ''}`)
@@ -52,15 +54,17 @@ async function compare(ground: Ground, scenarios: readonly Scenario[], options: 
       },
       onRound: (round) => note(round === 0 ? 'warming up' : `round ${round} of ${pace.rounds}`),
     })
-    const useAfter = machineUse()
-    const others = useBefore && useAfter && othersShare(useBefore, useAfter, options.cores)
+    const others = patience.othersShare
     note('')
     const table = [...results].map(([scenario, measured]) => [scenario, figuresOf(measured)] as const)
     say(`${formatMachine(machine)}\n${pace.rounds} rounds of ${pace.sliceMs} ms, ${options.tenants} tenant(s)\n`)
     for (const [scenario, figures] of table) say(`${formatScenario(scenario, figures)}\n`)
     say(legend)
     say(formatAgreement(table))
-    if (others !== undefined) say(`others used ${Math.round(others * 100)} % of the machine's cores meanwhile`)
+    if (others !== undefined)
+      say(
+        `others used ${Math.round(others * 100)} % of the machine's cores meanwhile; ${patience.again} slices were made again`,
+      )
     const memory = [...fleets].map(([workers, systems]) => ({ workers, processes: gatewayMemory(systems) }))
     for (const { workers, processes } of memory)
       say(`memory of a gateway process, ${workers} started: ${processes.map(megabytes).join(', ')}`)

@@ -1,6 +1,7 @@
 import type { Measured, Rounds } from './figures.ts'
 import type { Ground } from './ground.ts'
 import type { SliceAnswer } from './load-generator.ts'
+import type { Patience } from './patience.ts'
 import { cpuMsBetween, cpuTimesOf, processesBelow, processTree } from './process-cost.ts'
 import { requestsFor } from './requests.ts'
 import type { Slice, SliceOrder } from './run-slice.ts'
@@ -29,7 +30,8 @@ export async function measure(
     scenarios: readonly Scenario[]
     systems(scenario: Scenario): readonly System[]
     pace: Pace
-    /** After each slice that was answered; the warm ones too. */
+    patience: Patience
+    /** After each slice that was answered; also one that only warms, or that is made again. */
     onSlice(system: System, slice: Slice): void
     onRound(round: number): void
   },
@@ -45,8 +47,12 @@ export async function measure(
         const system = systems[(turn + round) % systems.length]
         if (system === undefined) continue
         const ms = round === 0 ? pace.warmMs * scenario.workers : pace.sliceMs
-        const slice = await measureSlice(ground, { system, scenario, ms })
-        options.onSlice(system, slice)
+        const take = async () => {
+          const slice = await measureSlice(ground, { system, scenario, ms })
+          options.onSlice(system, slice)
+          return slice
+        }
+        const slice = await (round === 0 ? take() : options.patience.quietly(take))
         if (round > 0) measured.set(system.name, [...(measured.get(system.name) ?? []), slice])
       }
     }

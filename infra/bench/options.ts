@@ -10,6 +10,8 @@ export interface BenchOptions {
   readonly workers: number | undefined
   readonly cores: number
   readonly tenants: number
+  /** How long to wait, all in all, for the machine to be quiet. */
+  readonly patienceMinutes: number
   /** A folder for CPU profiles: the run profiles the gateway instead of comparing it. */
   readonly profile: string | undefined
   /** A folder with @portkey-ai/gateway installed in it. */
@@ -22,6 +24,7 @@ export const usage = `npm run bench -- [options]
   --only <text>      scenarios whose name contains the text, such as whole-0ms-c64 or -w2
   --workers <n>      so many processes of each system, instead of one and of as many as there are cores
   --tenants <n>      spread the calls over so many tenants, instead of one
+  --patient <m>      make slices again that others worked beside, until the run has taken so many minutes
   --json <file>      write the figures there as well
   --profile <folder> profile a gateway process instead: whole-0ms-c64-w1 and stream-0ms-c16-w1, or what --only names
   --portkey <folder> also measure @portkey-ai/gateway as installed in that folder, which governs nothing`
@@ -34,6 +37,7 @@ export function readOptions(args: readonly string[]): BenchOptions | 'help' {
       quick: { type: 'boolean', default: false },
       all: { type: 'boolean', default: false },
       only: { type: 'string', default: '' },
+      patient: { type: 'string', default: '0' },
       json: { type: 'string' },
       workers: { type: 'string' },
       tenants: { type: 'string', default: '1' },
@@ -48,17 +52,17 @@ export function readOptions(args: readonly string[]): BenchOptions | 'help' {
     size: values.quick ? 'quick' : values.all ? 'all' : 'default',
     only: values.only,
     json: values.json,
-    workers: values.workers === undefined ? undefined : countOf('--workers', values.workers, 64),
+    workers: values.workers === undefined ? undefined : countOf('--workers', values.workers, { min: 1, max: 64 }),
     cores: availableParallelism(),
-    tenants: countOf('--tenants', values.tenants, 10_000),
+    tenants: countOf('--tenants', values.tenants, { min: 1, max: 10_000 }),
+    patienceMinutes: countOf('--patient', values.patient, { min: 0, max: 24 * 60 }),
     profile: values.profile,
     portkey: values.portkey,
   }
 }
 
-function countOf(name: string, text: string, max: number): number {
+function countOf(name: string, text: string, { min, max }: { min: number; max: number }): number {
   const count = Number(text)
-  if (!Number.isInteger(count) || count < 1 || count > max)
-    throw new TypeError(`${name} is a whole number from 1 to ${max}`)
-  return count
+  if (Number.isInteger(count) && count >= min && count <= max) return count
+  throw new TypeError(`${name} is a whole number from ${min} to ${max}`)
 }

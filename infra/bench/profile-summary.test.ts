@@ -19,7 +19,7 @@ const profile: Profile = {
 }
 
 test('a sample stands for the time until the next, and idling is no work', () => {
-  const summary = summarize(profile, { from: 0, to: Infinity })
+  const summary = summarize(profile, [{ from: 0, to: Infinity }])
   expect([summary.busyMicros, summary.allMicros]).toEqual([60, 100])
   expect(summary.functions).toEqual([
     { name: 'writev  (native)  < pg', micros: 30 },
@@ -30,20 +30,20 @@ test('a sample stands for the time until the next, and idling is no work', () =>
 })
 
 test('what the system does is counted for the package that made it', () => {
-  expect(summarize(profile, { from: 0, to: Infinity }).causes).toEqual([
+  expect(summarize(profile, [{ from: 0, to: Infinity }]).causes).toEqual([
     { name: 'pg', micros: 50 },
     { name: 'src/gateway', micros: 10 },
   ])
 })
 
 test('only the time of the load is read', () => {
-  expect(summarize(profile, { from: 1030, to: 1031 }).functions).toEqual([
+  expect(summarize(profile, [{ from: 1030, to: 1031 }]).functions).toEqual([
     { name: 'writev  (native)  < pg', micros: 30 },
   ])
 })
 
 test('the time per call stands beside the percentage', () => {
-  expect(formatSummary(summarize(profile, { from: 0, to: Infinity }), { calls: 10 })).toContain(
+  expect(formatSummary(summarize(profile, [{ from: 0, to: Infinity }]), { calls: 10 })).toContain(
     '50.0 %     3.0 µs  writev',
   )
 })

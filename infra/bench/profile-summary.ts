@@ -36,8 +36,14 @@ export interface Share {
 
 export const readProfile = (path: string): Profile => Profile.parse(JSON.parse(readFileSync(path, 'utf8')))
 
-/** Where the time went between two times of the profile's clock. */
-export function summarize(profile: Profile, window: { from: number; to: number }): Summary {
+/** A stretch of the profile's clock. */
+export interface Window {
+  readonly from: number
+  readonly to: number
+}
+
+/** Where the time went while it was measured. */
+export function summarize(profile: Profile, windows: readonly Window[]): Summary {
   const nodes = new Map(profile.nodes.map((node) => [node.id, { ...node, place: placeOf(node.callFrame) }]))
   const parents = new Map(
     profile.nodes.flatMap(({ id, children = [] }) => children.map((child) => [child, id] as const)),
@@ -61,7 +67,7 @@ export function summarize(profile: Profile, window: { from: number; to: number }
     // A sample stands for the time until the next one.
     const micros = profile.timeDeltas[index + 1] ?? 0
     const node = nodes.get(id)
-    if (node === undefined || at < window.from || at >= window.to) return
+    if (node === undefined || !windows.some(({ from, to }) => at >= from && at < to)) return
     allMicros += micros
     if (node.callFrame.functionName === '(idle)') return
     busyMicros += micros
@@ -144,5 +150,5 @@ export function formatSummary(summary: Summary, options: { calls?: number; funct
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const { positionals } = parseArgs({ allowPositionals: true })
   for (const path of positionals)
-    process.stdout.write(`${formatSummary(summarize(readProfile(path), { from: 0, to: Infinity }))}\n`)
+    process.stdout.write(`${formatSummary(summarize(readProfile(path), [{ from: 0, to: Infinity }]))}\n`)
 }
