@@ -119,6 +119,70 @@ describe('a wrong request is refused with the parameter and what to do about it'
   })
 })
 
+describe('a name that the parser of the platform misreads (nodejs/node#63785) hides nothing from the gates', () => {
+  /** A shape of object that no other test sends: what V8 expects next depends on what came before. */
+  const withName = (shape: string, name: string, value: string) =>
+    `{"model":"scribe","messages":[{"role":"user","content":"a"}],"${shape}":1,"${name}":${value}}`
+  const messages = (inside: string) => `{"model":"scribe","messages":[{"role":"user",${inside}}]}`
+
+  const bodyFor = (request: ModelRequest): string => request.bodyFor(changes)
+  /** The request that hides a name, what must have been sent before it, and how the gates show that they see it. */
+  const hiding: {
+    name: string
+    before: string
+    request: string
+    isSeen: (read: ReturnType<typeof readChat>) => boolean
+  }[] = [
+    {
+      name: 'n',
+      before: withName('only-n', '\\\\', '1'),
+      request: withName('only-n', '\\u006e', '128'),
+      isSeen: (read) => read.ok && read.value.measured.choices === 128,
+    },
+    {
+      name: 'store',
+      before: withName('only-store', 'st\\\\u0', '1'),
+      request: withName('only-store', 'st\\u006fre', 'true'),
+      isSeen: (read) => !read.ok,
+    },
+    {
+      name: 'user',
+      before: withName('only-user', 'us\\\\u', '1'),
+      request: withName('only-user', 'us\\u0065r', '"mrn-4711"'),
+      isSeen: (read) => read.ok && !bodyFor(read.value).includes('4711'),
+    },
+    {
+      name: 'a second cap',
+      before: withName('only-cap', 'm\\\\u0061x_completion_t', '1'),
+      request: withName('only-cap', 'm\\u0061x_completion_tokens', '100000'),
+      isSeen: (read) => read.ok && !bodyFor(read.value).includes('100000'),
+    },
+    {
+      name: 'a second content',
+      before: messages('"content":"a","conte\\\\u":1'),
+      request: messages('"content":"a","conte\\u006et":[{"type":"image_url"}]'),
+      isSeen: (read) => read.ok && read.value.measured.beyondText,
+    },
+    {
+      name: 'the type of a part',
+      before: messages('"content":[{"text":"a","typ\\\\":1}]'),
+      request: messages('"content":[{"text":"a","typ\\u0065":"image_url"}]'),
+      isSeen: (read) => read.ok && read.value.measured.beyondText,
+    },
+  ]
+  test.each(hiding)('$name', ({ before, request, isSeen }) => {
+    for (let time = 0; time < 5; time++) readChat(before)
+    const read = readChat(request)
+    // Where the platform reads it rightly the gates see it; where it does not, it is refused.
+    if (!isSeen(read)) expect(refused(read).message).toContain('backslash')
+  })
+
+  test('and a name with a backslash may stand where the gates do not read, such as in a schema', () => {
+    const tools = [{ type: 'function', function: { name: 'f', parameters: { patternProperties: { '^\\d+$': {} } } } }]
+    expect(accepted(readChat(JSON.stringify({ ...chat, tools }))).bodyFor(changes)).toContain('patternProperties')
+  })
+})
+
 describe('what the gates read of a chat', () => {
   const measured = (more: object) => accepted(readChat(JSON.stringify({ ...chat, ...more }))).measured
 

@@ -34,6 +34,18 @@ const nameMax = 64
 
 const count = (max: number) => z.int().min(1).max(max).nullish()
 
+const hiddenName = 'a name in it contains a backslash'
+
+/**
+ * V8 may read a name that is written with an escape as another one, which begins with the escape's own text: as `st\u0`
+ * where `st\u006fre` stands, once somebody has sent that name (nodejs/node#63785). The gates would not see what the host
+ * sees. A name that was misread always contains a backslash; where the gates read, no other name does.
+ */
+const isPlain = (value: unknown): boolean =>
+  typeof value !== 'object' || value === null || !Object.keys(value).some((name) => name.includes('\\'))
+
+const partsOf = (content: unknown): readonly unknown[] => (Array.isArray(content) ? content : [])
+
 const Common = z.looseObject({
   model: z.string().min(1).max(200),
   user: z.string().max(1024).nullish(),
@@ -45,7 +57,11 @@ const Chat = z.looseObject({
   messages: z
     .array(z.looseObject({ role: z.string(), content: z.unknown() }))
     .min(1)
-    .max(10_000),
+    .max(10_000)
+    .refine(
+      (messages) => messages.every((message) => isPlain(message) && partsOf(message.content).every(isPlain)),
+      hiddenName,
+    ),
   stream: z.boolean().nullish(),
   stream_options: z.looseObject({ include_usage: z.boolean().nullish() }).nullish(),
   max_tokens: count(10_000_000),
@@ -92,7 +108,7 @@ export const readChat = (body: string): Result<ModelRequest, RequestRefusal> =>
       measured: {
         operation: 'chat',
         bytes: Buffer.byteLength(body),
-        beyondText: request.messages.some(({ content }) => Array.isArray(content) && content.some(isBeyondText)),
+        beyondText: request.messages.some(({ content }) => partsOf(content).some(isBeyondText)),
         inputs: 1,
         choices: request.n ?? 1,
         outputTokensNamed: named.length === 0 ? undefined : Math.min(...named),
@@ -178,6 +194,7 @@ function read<Schema extends z.ZodType>(
 ): Result<ModelRequest, RequestRefusal> {
   const json = parseJson(body)
   if (!json.ok) return json
+  if (!isPlain(json.value)) return err(malformed(`The body cannot be read: ${hiddenName}.`, undefined))
   const parsed = schema.safeParse(json.value)
   if (!parsed.success) return err(whatIsWrong(parsed.error))
   const members = membersOf(body)
