@@ -1,12 +1,13 @@
 import { ok, requestName, type Result } from '../kernel/index.ts'
-import { authenticate, type Principal, type Scope } from '../identity/index.ts'
-import { requireLicense, type NotInForce } from '../licensing/index.ts'
-import { decide, objectionsUnder, type Asked } from '../policy/index.ts'
+import { authenticate, type Scope } from '../identity/index.ts'
+import { requireLicense } from '../licensing/index.ts'
+import { decide, type Asked } from '../policy/index.ts'
 import { protect, type Sensitive } from '../privacy/index.ts'
 import { boundOf, reserve } from '../quota/index.ts'
 import { callDeployments, choose, type CallerLeft } from '../routing/index.ts'
 import { refuse, type Answer } from './answer.ts'
 import { deliverStream, deliverWhole } from './deliver.ts'
+import { everyReason } from './every-reason.ts'
 import type { Asking, Gateway } from './gateway.ts'
 import { chargeAt, HeldCall } from './held-call.ts'
 import type { ModelRequest, RequestRefusal } from './read-request.ts'
@@ -96,12 +97,6 @@ async function throughTheGates(gateway: Gateway, call: Call): Promise<Answer> {
 export async function callModel(gateway: Gateway, call: Call): Promise<Answer> {
   const outcome = await orBroken(gateway, call, async () => ok(await throughTheGates(gateway, call)))
   return outcome.ok ? outcome.value : no(gateway, call, outcome.error)
-}
-
-/** A license that is not in force is the first reason; whatever else is wrong with the call is told as well. */
-function everyReason(gateway: Gateway, principal: Principal, notInForce: NotInForce, asked: Asked): readonly Refusal[] {
-  const { refusal, revision } = notInForce
-  return revision === undefined ? [refusal] : [refusal, ...objectionsUnder(gateway, principal, revision, asked)]
 }
 
 function no(gateway: Gateway, call: Call, refusals: readonly Refusal[]): Answer {

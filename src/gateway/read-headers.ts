@@ -2,8 +2,6 @@ import type { Context } from 'hono'
 import type { Asking, Gateway } from './gateway.ts'
 import type { Transport } from './transport.ts'
 
-const nameMax = 64
-
 /**
  * What of the caller's headers is read; every other `formulary-*` or `x-tenant*` header is nobody's. A header only
  * narrows what the application has, so that a wrong one refuses and never widens.
@@ -14,8 +12,8 @@ export function askingOf(gateway: Gateway, transport: Transport, c: Context): As
     now: gateway.clock.now(),
     startedMs: gateway.monotonicMs(),
     authorization: transport.header(c, 'authorization'),
-    facility: transport.header(c, 'formulary-facility')?.slice(0, nameMax),
-    purpose: transport.header(c, 'formulary-purpose-of-use')?.slice(0, nameMax),
+    facility: transport.header(c, 'formulary-facility'),
+    purpose: transport.header(c, 'formulary-purpose-of-use'),
     traceparent: traceparentOf(transport.header(c, 'traceparent')),
     tracestate: tracestateOf(transport.header(c, 'tracestate')),
   }

@@ -108,7 +108,7 @@ export function toWire(refusal: Refusal): Wire {
         status: 404,
         type: 'invalid_request_error',
         code: 'model_not_found',
-        message: `There is no model \`${refusal.model}\`. \`GET /v1/models\` lists those you may use.`,
+        message: `There is no model ${quoted(refusal.model)}. \`GET /v1/models\` lists those you may use.`,
         param: 'model',
       }
     case 'model_not_licensed':

@@ -1,7 +1,9 @@
 import { err, ok, type Result } from '../kernel/index.ts'
-import { decide } from '../policy/index.ts'
+import { authenticate } from '../identity/index.ts'
+import { requireLicense } from '../licensing/index.ts'
+import { decide, type Asked } from '../policy/index.ts'
+import { everyReason } from './every-reason.ts'
 import type { Asking, Gateway } from './gateway.ts'
-import { licensedCaller } from './list-models.ts'
 import type { Refusal } from './refusal.ts'
 
 /**
@@ -14,10 +16,12 @@ export async function showPredictor(
   name: string,
   what: 'metadata' | 'ready',
 ): Promise<Result<object, readonly Refusal[]>> {
-  const licensed = await licensedCaller(gateway, asking)
-  if (!licensed.ok) return licensed
-  const { facility, purpose } = asking
-  const permit = decide(gateway, licensed.value, { model: name, operation: 'infer', facility, purpose })
+  const principal = await authenticate(gateway, asking.authorization, asking.now)
+  if (!principal.ok) return err([principal.error])
+  const asked: Asked = { model: name, operation: 'infer', facility: asking.facility, purpose: asking.purpose }
+  const licensed = requireLicense(gateway, principal.value, asking.now)
+  if (!licensed.ok) return err(everyReason(gateway, principal.value, licensed.error, asked))
+  const permit = decide(gateway, licensed.value, asked)
   if (!permit.ok) return err(permit.error)
   const { model, version } = permit.value
   const served = gateway.catalog().get(model.model)?.versions.get(version.version)?.deployments ?? []

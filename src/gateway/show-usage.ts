@@ -83,9 +83,8 @@ function readPage(query: UsageQuery, now: Instant): Result<PageAsked, Refusal> {
   if (to === undefined) return wrong('to', 'must be a time such as 2026-12-01T00:00:00Z')
   if (to <= from) return wrong('to', 'must be later than `from`')
   if (to - from > daysMax * 86_400_000) return wrong('from', `may lie at most ${daysMax} days before \`to\``)
-  const rowsMax = query.limit === undefined ? 100 : Number(query.limit)
-  if (!Number.isInteger(rowsMax) || rowsMax < 1 || rowsMax > usageRowsMax)
-    return wrong('limit', `must be a whole number from 1 to ${usageRowsMax}`)
+  const rowsMax = query.limit === undefined ? 100 : /^\d{1,5}$/.test(query.limit) ? Number(query.limit) : 0
+  if (rowsMax < 1 || rowsMax > usageRowsMax) return wrong('limit', `must be a whole number from 1 to ${usageRowsMax}`)
   const after = query.after === undefined ? undefined : readCursor(query.after)
   if (query.after !== undefined && after === undefined)
     return wrong('after', 'must be a `next_after` of an earlier page')
@@ -111,7 +110,8 @@ function readInstant(text: string): Instant | undefined {
 const cursorText = (row: UsageRow): string => `${row.startedAt}.${row.requestId}.${row.attempt}`
 
 function readCursor(text: string): UsageCursor | undefined {
-  const [startedAt = '', requestId = '', attempt = ''] = text.split('.')
+  const [startedAt = '', requestId = '', attempt = '', ...rest] = text.split('.')
+  if (rest.length > 0) return undefined
   if (!/^\d{1,15}$/.test(startedAt) || !isUuid(requestId) || !/^\d{1,4}$/.test(attempt)) return undefined
   return { startedAt: instant(Number(startedAt)), requestId, attempt: Number(attempt) }
 }
