@@ -186,7 +186,6 @@ export class Lender implements Pockets {
     const longAgo = this.#needs.now() - 3_600_000
     for (const [id, pocket] of this.#budgets)
       if ((await pocket.closeIfIdle(idleMs)) && pocket.account.periodEnd < longAgo) this.#budgets.delete(id)
-    // A window that has ended holds nothing.
-    for (const [key, pocket] of this.#rates) if (pocket.told.resetSeconds === 0) this.#rates.delete(key)
+    for (const [key, pocket] of this.#rates) if (pocket.isOver) this.#rates.delete(key)
   }
 }

@@ -59,6 +59,11 @@ export class RatePocket {
     return { limit: this.limit, remaining: Math.max(0, remaining), resetSeconds: Math.ceil(leftMs / 1000) }
   }
 
+  /** Whether its window has ended, so that it holds nothing. One that has not asked yet is about to. */
+  get isOver(): boolean {
+    return this.#endsAtMs > 0 && this.#time.monotonicMs() >= this.#endsAtMs && this.#asking === undefined
+  }
+
   /** Whether it is known that there are too few points, without asking. Known for a quarter of a second. */
   knownShortage(needMin: number): RateShortage | undefined {
     const leftMs = this.#refusedUntilMs - this.#time.monotonicMs()

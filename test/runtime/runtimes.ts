@@ -35,7 +35,7 @@ const replaceFor = (redirecting: RedirectingHost) => ({
       '{ meter: tokens, limit: 1000000000, per: month, overage: deny }',
       '{ meter: requests, limit: 5, per: month, overage: deny }',
     ),
-  'clinic/license.yaml': (text: string) => text.replace('requestsPerMinute: 1000000', 'requestsPerMinute: 20'),
+  'clinic/license.yaml': (text: string) => text.replace('requestsPerMinute: 1000000', 'requestsPerMinute: 40'),
 })
 
 interface RedirectingHost {

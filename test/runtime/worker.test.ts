@@ -1,3 +1,4 @@
+import { request } from 'node:http'
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
@@ -83,6 +84,31 @@ describe('a call', () => {
     expect(rows.length - before.length).toBe(24)
     const tokens = rows.reduce((sum, row) => sum + row.tokens, 0n)
     expect(await readBudget(worker.database, 'tokens/month')).toEqual({ used: tokens, held: 0n })
+  })
+
+  test('whose caller takes nothing any more, and then goes, holds nothing', async () => {
+    worker.host.setKnobs({ chunks: 100_000, text: 'x'.repeat(1_000), ignoreCap: true })
+    const asking = request(`${worker.url}/v1/chat/completions`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${worker.key('lakeside/ehr')}`, 'content-type': 'application/json' },
+      agent: false,
+    })
+    asking.on('error', () => {})
+    asking.end(JSON.stringify({ model: 'scribe', stream: true, messages: [{ role: 'user', content: canary }] }))
+    await new Promise<void>((resolve) => asking.once('response', (response) => resolve(void response.pause())))
+    // The relay has nothing to do any more: the host is held back.
+    let sent = -1
+    await until('nothing moves', 10_000, async () => {
+      const before = sent
+      sent = worker.host.stats().bytes
+      if (sent === before) return true
+      await new Promise((resolve) => setTimeout(resolve, 200))
+      return false
+    })
+    asking.socket?.resetAndDestroy()
+    await worker.atRest()
+    worker.host.resetKnobs()
+    expect((await readLedger(worker.database)).at(-1)).toMatchObject({ outcome: 'client_left' })
   })
 
   test('that takes longer than its lease keeps it', async () => {
