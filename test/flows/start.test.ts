@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
+import { ConfigError, readConfig } from '../../src/platform/node/config.ts'
 import {
   endAllCommands,
   familyOf,
@@ -267,8 +268,10 @@ describe.skipIf(!hasProcesses)('npm start', () => {
 
   test('a model host that died does not hold up the end', async () => {
     const host = familyOf(house.pid).find(({ commandLine }) => commandLine.includes('model-host/main.ts'))
-    process.kill(host?.pid ?? 0, 'SIGKILL')
-    await until('it is gone', 5_000, () => familyOf(host?.pid ?? 0).length === 0)
+    // Never `kill(0)`: that is everything of this process' group, the test runner too.
+    if (host === undefined) throw new Error('no model host runs')
+    process.kill(host.pid, 'SIGKILL')
+    await until('it is gone', 5_000, () => familyOf(host.pid).length === 0)
     expect((await ask(house.facts, 'lakeside-health/ehr')).status).toBe(503)
     expect((await end(house, ctrlC)).status).toBe(0)
   })
@@ -322,50 +325,73 @@ const production = {
   SIGNING_KEY: 'd6b1f1e6ec4cbda7b2ff7ac4dbd43f52',
 }
 
-describe.concurrent('a wrong setting is one line, and nothing starts', () => {
-  const wrong: readonly (readonly [what: string, environment: Record<string, string>, says: string])[] = [
-    ...(['DATABASE_URL', 'OWNER_TOKEN', 'KEY_PEPPER', 'SIGNING_KEY'] as const).flatMap(
-      (name): [string, Record<string, string>, string][] => [
-        [`production without ${name}`, { ...production, [name]: '' }, `${name} is not set`],
-        [
-          `production with a default ${name}`,
-          { ...production, [name]: 'development-0123456789abcdef0123456789abcdef' },
-          `${name} is a development default`,
-        ],
-      ],
-    ),
-    ['production with a short OWNER_TOKEN', { ...production, OWNER_TOKEN: 'x' }, 'OWNER_TOKEN is shorter than 32'],
-    ['production with a short SIGNING_KEY', { ...production, SIGNING_KEY: 'x' }, 'SIGNING_KEY is shorter than 32'],
-    ['production with a short KEY_PEPPER', { ...production, KEY_PEPPER: 'x' }, 'KEY_PEPPER is shorter than 32'],
+type Wrong = readonly [what: string, environment: Record<string, string>, says: string]
+
+const wrongSettings: readonly Wrong[] = [
+  ...(['DATABASE_URL', 'OWNER_TOKEN', 'KEY_PEPPER', 'SIGNING_KEY'] as const).flatMap((name): Wrong[] => [
+    [`production without ${name}`, { ...production, [name]: '' }, `${name} is not set`],
     [
-      'production with an empty webhook secret',
-      { ...production, STRIPE_WEBHOOK_SECRET: '' },
-      'STRIPE_WEBHOOK_SECRET is empty',
+      `production with a default ${name}`,
+      { ...production, [name]: 'development-0123456789abcdef0123456789abcdef' },
+      `${name} is a development default`,
     ],
-    ['production with a stand-in host', { ...production, MODEL_HOST: 'demo' }, 'MODEL_HOST is demo'],
-    ['production with a database that is not there', production, 'the database cannot be reached'],
-    ['PORT=abc', { PORT: 'abc' }, 'PORT is "abc": write a whole number from 0 to 65535'],
-    ['PORT=65536', { PORT: '65536' }, 'PORT is "65536": write a whole number from 0 to 65535'],
-    ['PORT=8e3', { PORT: '8e3' }, 'PORT is "8e3": write a whole number'],
-    ['one port for both', { PORT: '18080', ADMIN_PORT: '18080' }, 'PORT and ADMIN_PORT are both 18080'],
-    ['WORKERS=0', { WORKERS: '0' }, 'WORKERS is "0": write a whole number from 1 to 256'],
-    ['MODEL_HOST=yes', { MODEL_HOST: 'yes' }, 'MODEL_HOST is "yes": write demo or off'],
-    ['LOG_LEVEL=loud', { LOG_LEVEL: 'loud' }, 'LOG_LEVEL is "loud": write debug, info, warn, error or silent'],
-    ['DATABASE_URL that is none', { DATABASE_URL: 'localhost' }, 'DATABASE_URL is not a URL'],
-    ['a HOST that is not here', { HOST: '203.0.113.1', PORT: '18081' }, '203.0.113.1 is no address of this machine'],
-    ['no declarations', { TENANTS_DIR: 'no-such-folder' }, 'there is no such folder'],
-  ]
-  test.each(wrong)('%s', { timeout: startWithinMs }, async (_what, environment, says) => {
-    const command = start(newFolder(), environment)
-    const { status } = await (hasProcesses ? end(command, () => {}, startWithinMs) : command.ended)
-    expect({ status, stdout: command.stdout() }).toEqual({ status: 1, stdout: '' })
-    const [first = '', ...others] = lines(command.stderr())
-    expect(first).toMatch(/^formulary: /)
-    expect(command.stderr()).toContain(says)
-    expect(command.stderr()).not.toMatch(/^\s+at /m)
-    // Declarations are told with their file and what to do.
-    if (environment['TENANTS_DIR'] === undefined) expect(others).toEqual([])
-  })
+  ]),
+  ['production with a short OWNER_TOKEN', { ...production, OWNER_TOKEN: 'x' }, 'OWNER_TOKEN is shorter than 32'],
+  ['production with a short SIGNING_KEY', { ...production, SIGNING_KEY: 'x' }, 'SIGNING_KEY is shorter than 32'],
+  ['production with a short KEY_PEPPER', { ...production, KEY_PEPPER: 'x' }, 'KEY_PEPPER is shorter than 32'],
+  [
+    'production with an empty webhook secret',
+    { ...production, STRIPE_WEBHOOK_SECRET: '' },
+    'STRIPE_WEBHOOK_SECRET is empty',
+  ],
+  ['production with a stand-in host', { ...production, MODEL_HOST: 'demo' }, 'MODEL_HOST is demo'],
+  ['PORT=abc', { PORT: 'abc' }, 'PORT is "abc": write a whole number from 0 to 65535'],
+  ['PORT=65536', { PORT: '65536' }, 'PORT is "65536": write a whole number from 0 to 65535'],
+  ['PORT=8e3', { PORT: '8e3' }, 'PORT is "8e3": write a whole number'],
+  ['one port for both', { PORT: '18080', ADMIN_PORT: '18080' }, 'PORT and ADMIN_PORT are both 18080'],
+  ['WORKERS=0', { WORKERS: '0' }, 'WORKERS is "0": write a whole number from 1 to 256'],
+  ['MODEL_HOST=yes', { MODEL_HOST: 'yes' }, 'MODEL_HOST is "yes": write demo or off'],
+  ['LOG_LEVEL=loud', { LOG_LEVEL: 'loud' }, 'LOG_LEVEL is "loud": write debug, info, warn, error or silent'],
+]
+
+test.each(wrongSettings)('%s: one line that names the setting and says what to write', (_what, environment, says) => {
+  const read = () => readConfig(environment)
+  expect(read).toThrow(ConfigError)
+  expect(read).toThrow(says)
+  expect(read).not.toThrow('\n')
+})
+
+test('production binds every address, trusts no stand-in, and starts with what it was given', () => {
+  expect(readConfig(production)).toMatchObject({ HOST: '0.0.0.0', MODEL_HOST: 'off', PORT: 8080, ADMIN_PORT: 8081 })
+  expect(readConfig({})).toMatchObject({ HOST: '127.0.0.1', MODEL_HOST: 'demo' })
+})
+
+const wrongStarts: readonly Wrong[] = [
+  ['production without secrets', { NODE_ENV: 'production' }, 'DATABASE_URL is not set, and NODE_ENV is production'],
+  ['production with an empty webhook secret', { ...production, STRIPE_WEBHOOK_SECRET: '' }, 'STRIPE_WEBHOOK_SECRET'],
+  ['production with a database that is not there', production, 'the database cannot be reached'],
+  ['PORT=abc', { PORT: 'abc' }, 'PORT is "abc"'],
+  ['DATABASE_URL that is none', { DATABASE_URL: 'localhost' }, 'DATABASE_URL is not a URL'],
+  ['a HOST that is not here', { HOST: '203.0.113.1', PORT: '18081' }, '203.0.113.1 is no address of this machine'],
+  ['no declarations', { TENANTS_DIR: 'no-such-folder' }, 'there is no such folder'],
+]
+
+describe.skipIf(!hasProcesses)('what cannot start', () => {
+  test.each(wrongStarts)(
+    '%s: clear words on stderr, status 1, and nothing is left running',
+    async (_what, environment, says) => {
+      const command = start(newFolder(), environment)
+      const { status } = await end(command, () => {}, startWithinMs)
+      expect({ status, stdout: command.stdout() }).toEqual({ status: 1, stdout: '' })
+      const [first = '', ...others] = lines(command.stderr())
+      expect(first).toMatch(/^formulary: /)
+      expect(command.stderr()).toContain(says)
+      // Declarations are told with their file and what to do; everything else is one line.
+      expect(others).toHaveLength(environment['TENANTS_DIR'] === undefined ? 0 : others.length)
+      expect(command.stderr()).not.toMatch(/^\s+at /m)
+    },
+    startWithinMs,
+  )
 })
 
 /** An account that owns nothing. */

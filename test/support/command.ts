@@ -57,7 +57,10 @@ export function runCommand(
     }),
     stdout: () => text.out,
     stderr: () => text.err,
-    interruptAll: () => process.kill(-pid, 'SIGINT'),
+    interruptAll() {
+      if (pid === 0) throw new Error('the command was never started')
+      process.kill(-pid, 'SIGINT')
+    },
     kill: (signal) => child.kill(signal),
   }
 }
