@@ -1,18 +1,17 @@
 import { parseArgs } from 'node:util'
-import { Failure, instant } from '../kernel/index.ts'
-import { migrateDatabase } from '../db/index.ts'
+import { Failure, instant, type Instant } from '../kernel/index.ts'
+import { migrateDatabase, type Database } from '../db/index.ts'
 import { ConfigError, readConfig, type Config } from '../platform/node/config.ts'
 import { findDatabase } from '../platform/node/find-database.ts'
 import { EmbeddedPostgresError } from '../platform/node/embedded-postgres-error.ts'
 import { readMigrations } from '../platform/node/read-migrations.ts'
 import { StartError } from '../platform/node/start-error.ts'
-import { withDatabase } from '../platform/node/start.ts'
+import { withDatabase } from '../platform/node/given-database.ts'
 import { runKey } from './commands/key.ts'
 import { runLicense } from './commands/license.ts'
-import { runServe } from './commands/serve.ts'
-import { runStart } from './commands/start.ts'
 import { runTenants } from './commands/tenants.ts'
 import { runUsage } from './commands/usage.ts'
+import { reportMisuse, reportRefusal, type Io } from './report.ts'
 
 const usage = `usage: formulary <noun> <verb> [--json]
 
@@ -27,75 +26,85 @@ const usage = `usage: formulary <noun> <verb> [--json]
   license show | suspend | resume | revoke <license>   [--reason text] [--until time]
   usage report                           [--tenant name] [--from date] [--to date]`
 
+/** What surrounds the command. */
+export interface Surroundings {
+  readonly environment: NodeJS.ProcessEnv
+  out(line: string): void
+  err(line: string): void
+}
+
+interface CommandIo extends Io {
+  readonly environment: NodeJS.ProcessEnv
+  readonly now: Instant
+}
+
 /** The command line. Returns the exit status: 0 done, 1 refused or failed, 2 usage. */
-export async function main(args: readonly string[]): Promise<number> {
-  const out = (line: string) => void process.stdout.write(`${line}\n`)
-  const err = (line: string) => void process.stderr.write(`${line}\n`)
+export async function main(args: readonly string[], surroundings: Surroundings): Promise<number> {
+  const [noun, ...rest] = args.filter((arg) => arg !== '--json')
+  const io = { ...surroundings, json: args.includes('--json'), now: instant(Date.now()) }
+  if (noun === undefined || noun === 'help' || noun === '--help') {
+    if (noun !== undefined) io.out(usage)
+    else io.err(usage)
+    return noun === undefined ? 2 : 0
+  }
   try {
-    const [noun, ...rest] = args.filter((arg) => arg !== '--json')
-    const json = args.includes('--json')
-    if (noun === undefined || noun === 'help' || noun === '--help') {
-      ;(noun === undefined ? err : out)(usage)
-      return noun === undefined ? 2 : 0
-    }
-    const config = readConfig(process.env)
-    const io = { out, err, json, now: instant(Date.now()) }
-    switch (noun) {
-      case 'start':
-        return await runStart(config, io)
-      case 'serve':
-        return await runServe(config, io)
-      case 'db':
-        return await runMigrate(config, rest, io)
-      case 'tenants':
-        return await onDatabase(config, (database) => runTenants(rest, { ...io, database, tenantsDir: config.TENANTS_DIR }))
-      case 'key':
-        return await onDatabase(config, (database, keyPepper) => runKey(rest, { ...io, database, keyPepper }))
-      case 'license':
-        return await onDatabase(config, (database) => runLicense(rest, { ...io, database }))
-      case 'usage':
-        return await onDatabase(config, (database) => runUsage(rest, { ...io, database }))
-      default:
-        err(`formulary: there is no \`${noun}\``)
-        err(usage)
-        return 2
-    }
+    return await run(noun, rest, io)
   } catch (error) {
-    if (isForOperator(error)) {
-      err(`formulary: ${error.message}`)
-      return 1
-    }
-    if (isUsageError(error)) {
-      err(`formulary: ${error.message}`)
-      return 2
-    }
+    if (isForOperator(error)) return reportRefusal(io, 'failed', error.message)
+    if (isUsageError(error)) return reportMisuse(io, firstSentence(error.message))
+    if (isSchemaMissing(error))
+      return reportRefusal(io, 'failed', 'the database is behind this program: formulary db migrate brings it forward')
     throw error
   }
 }
 
+async function run(noun: string, rest: readonly string[], io: CommandIo): Promise<number> {
+  switch (noun) {
+    // What only serves is loaded only by who serves: the other commands begin in a fraction of the time.
+    case 'start': {
+      parseArgs({ args: [...rest] })
+      const { runStart } = await import('./commands/start.ts')
+      return runStart(readConfig(io.environment), io)
+    }
+    case 'serve': {
+      parseArgs({ args: [...rest] })
+      const { runServe } = await import('./commands/serve.ts')
+      return runServe(readConfig(io.environment), io)
+    }
+    case 'db':
+      return runMigrate(rest, io)
+    case 'tenants':
+      return onDatabase(io, (database, { config }) =>
+        runTenants(rest, { ...io, database, tenantsDir: config.TENANTS_DIR }),
+      )
+    case 'key':
+      return onDatabase(io, (database, { keyPepper }) => runKey(rest, { ...io, database, keyPepper }))
+    case 'license':
+      return onDatabase(io, (database) => runLicense(rest, { ...io, database }))
+    case 'usage':
+      return onDatabase(io, (database) => runUsage(rest, { ...io, database }))
+    default:
+      return reportMisuse(io, `there is no \`${noun}\`: formulary help lists what there is`)
+  }
+}
+
 async function onDatabase(
-  config: Config,
-  work: (database: Parameters<Parameters<typeof withDatabase>[1]>[0], keyPepper: string | undefined) => Promise<number>,
+  io: CommandIo,
+  work: (database: Database, found: { config: Config; keyPepper: string | undefined }) => Promise<number>,
 ): Promise<number> {
+  const config = readConfig(io.environment)
   const found = await findDatabase(config)
   try {
-    return await withDatabase(found, (database) => work(database, found.keyPepper))
+    return await withDatabase(found, (database) => work(database, { config, keyPepper: found.keyPepper }))
   } finally {
     await found.close()
   }
 }
 
-async function runMigrate(
-  config: Config,
-  rest: readonly string[],
-  io: { out(line: string): void; err(line: string): void; json: boolean },
-): Promise<number> {
-  parseArgs({ args: [...rest], allowPositionals: true, strict: true })
-  if (rest.length !== 1 || rest[0] !== 'migrate') {
-    io.err(usage)
-    return 2
-  }
-  const found = await findDatabase(config)
+async function runMigrate(rest: readonly string[], io: CommandIo): Promise<number> {
+  const { positionals } = parseArgs({ args: [...rest], allowPositionals: true })
+  if (positionals.join(' ') !== 'migrate') return reportMisuse(io, 'what about the database? formulary db migrate')
+  const found = await findDatabase(readConfig(io.environment))
   try {
     const applied = await migrateDatabase({ ownerUrl: found.ownerUrl, migrations: await readMigrations() })
     if (io.json) io.out(JSON.stringify({ applied }))
@@ -115,3 +124,9 @@ const isForOperator = (error: unknown): error is Error =>
 /** What node:util's parseArgs throws at an unknown option or a missing value. */
 const isUsageError = (error: unknown): error is Error =>
   error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS')
+
+const firstSentence = (text: string): string => text.replace(/\. .*$/s, '')
+
+/** PostgreSQL's undefined_table and undefined_column. */
+const isSchemaMissing = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && (error.code === '42P01' || error.code === '42703')

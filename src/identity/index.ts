@@ -21,5 +21,5 @@ export {
 } from './manage-keys.ts'
 export { parsePeppers, type Pepper, type Peppers } from './peppers.ts'
 export { isScope, scopes, type Scope } from './scope.ts'
-export { listKeys, loadIdentities, type KeyRefusal, type KeySummary, type TenantIdentity } from './store.ts'
+export { isTenant, listKeys, loadIdentities, type KeyRefusal, type KeySummary, type TenantIdentity } from './store.ts'
 export { Audience, audiences, Purpose, purposes, TenantKind, tenantKinds } from './words.ts'

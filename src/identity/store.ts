@@ -132,6 +132,10 @@ export async function findApplication(
   return ok({ tenantId: tenant.tenant_id, scopes: application.scopes })
 }
 
+/** Whether there is, or was, a tenant of this name. */
+export const isTenant = async (tx: Tx, tenant: string): Promise<boolean> =>
+  (await tx.selectFrom('tenant').select('tenant_id').where('tenant', '=', tenant).executeTakeFirst()) !== undefined
+
 export interface NewKey {
   readonly tenantId: Uuid
   readonly keyId: string

@@ -86,9 +86,16 @@ export interface Process {
   readonly startedAt: string
 }
 
+const allProcesses = () =>
+  readdirSync('/proc').flatMap((name) => (/^\d+$/.test(name) ? (readProcess(Number(name)) ?? []) : []))
+
+/** Whoever was started with this in its command line, such as a data directory. */
+export const processesMentioning = (text: string): readonly Process[] =>
+  allProcesses().filter(({ commandLine }) => commandLine.includes(text))
+
 /** A process and all below it, sessions of their own included. */
 export function familyOf(pid: number): readonly Process[] {
-  const all = readdirSync('/proc').flatMap((name) => (/^\d+$/.test(name) ? (readProcess(Number(name)) ?? []) : []))
+  const all = allProcesses()
   const family = new Set([pid])
   for (let before = 0; before < family.size;) {
     before = family.size

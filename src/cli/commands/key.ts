@@ -2,18 +2,28 @@ import { randomBytes } from 'node:crypto'
 import { parseArgs } from 'node:util'
 import { assertNever, isoOf, type Instant } from '../../kernel/index.ts'
 import { systemTransaction, type Database } from '../../db/index.ts'
-import { createKey, keyDaysDefault, listKeys, revokeKey, rotateKey, type KeyRefusal } from '../../identity/index.ts'
+import {
+  createKey,
+  isTenant,
+  keyDaysDefault,
+  listKeys,
+  revokeKey,
+  rotateKey,
+  type CreatedKey,
+  type KeyRefusal,
+} from '../../identity/index.ts'
 import { ConfigError, readPeppers } from '../../platform/node/config.ts'
 import { nodeHmac } from '../../platform/node/ports.ts'
+import { readNumber } from '../read-values.ts'
+import { reportMisuse, reportRefusal, type Io } from '../report.ts'
 
-export interface KeyIo {
-  out(line: string): void
-  err(line: string): void
-  readonly json: boolean
+export interface KeyIo extends Io {
   readonly now: Instant
   readonly database: Database
   readonly keyPepper: string | undefined
 }
+
+const overlapHoursMax = 24 * 30
 
 /** `formulary key create|rotate|revoke|list`. */
 export async function runKey(args: readonly string[], io: KeyIo): Promise<0 | 1 | 2> {
@@ -27,54 +37,57 @@ export async function runKey(args: readonly string[], io: KeyIo): Promise<0 | 1 
       'overlap-hours': { type: 'string', default: '24' },
     },
   })
-  const [verb, target] = positionals
+  const [verb, target, ...more] = positionals
+  if (more.length > 0) return reportMisuse(io, `\`key ${verb}\` does not take \`${more[0]}\``)
+  const days = readNumber(values.days) ?? Number.NaN
   const { now } = io
   const administer = <T>(work: Parameters<typeof systemTransaction<T>>[2]) =>
     systemTransaction(io.database, 'administer', work)
   switch (verb) {
     case 'create': {
-      const [tenant = '', application = ''] = (target ?? '').split('/')
-      if (tenant === '' || application === '') return misused(io, 'formulary key create <tenant>/<application>')
-      const wish = { tenant, application, scopes: values.scope, days: Number(values.days), now }
+      const [tenant = '', application = '', ...deeper] = (target ?? '').split('/')
+      if (tenant === '' || application === '' || deeper.length > 0)
+        return reportMisuse(io, 'whose key? formulary key create <tenant>/<application>')
+      const wish = { tenant, application, scopes: values.scope, days, now }
       const created = await administer((tx) => createKey(tx, making(io), wish))
-      if (!created.ok) return refused(io, created.error)
-      return shown(io, {
-        key: created.value.key.text.reveal(),
-        keyId: created.value.key.keyId,
-        expiresAt: isoOf(created.value.expiresAt),
-      })
+      return created.ok ? show(io, madeKey(created.value)) : refuse(io, created.error)
     }
     case 'rotate': {
-      if (target === undefined) return misused(io, 'formulary key rotate <key id>')
-      const overlapHours = Number(values['overlap-hours'])
-      if (!(overlapHours >= 0 && overlapHours <= 24 * 30))
-        return misused(io, 'formulary key rotate <key id> --overlap-hours 0 to 720')
-      const wish = { keyId: target, overlapHours, days: Number(values.days), now }
+      if (target === undefined) return reportMisuse(io, 'which key? formulary key rotate <key id>')
+      const overlapHours = readNumber(values['overlap-hours'])
+      if (overlapHours === undefined || overlapHours > overlapHoursMax)
+        return reportMisuse(io, `--overlap-hours must be a number from 0 to ${overlapHoursMax}`)
+      const wish = { keyId: target, overlapHours, days, now }
       const rotated = await administer((tx) => rotateKey(tx, making(io), wish))
-      if (!rotated.ok) return refused(io, rotated.error)
-      return shown(io, {
-        key: rotated.value.key.text.reveal(),
-        keyId: rotated.value.key.keyId,
-        expiresAt: isoOf(rotated.value.expiresAt),
-        oldKeyEndsAt: isoOf(rotated.value.oldEndsAt),
-      })
+      if (!rotated.ok) return refuse(io, rotated.error)
+      return show(io, { ...madeKey(rotated.value), oldKeyEndsAt: isoOf(rotated.value.oldEndsAt) })
     }
     case 'revoke': {
-      if (target === undefined) return misused(io, 'formulary key revoke <key id>')
+      if (target === undefined) return reportMisuse(io, 'which key? formulary key revoke <key id>')
       const revoked = await administer((tx) => revokeKey(tx, { keyId: target, reason: values.reason, now }))
-      return revoked.ok ? shown(io, { keyId: target, revokedAt: isoOf(revoked.value.revokedAt) }) : refused(io, revoked.error)
+      if (!revoked.ok) return refuse(io, revoked.error)
+      return show(io, { keyId: target, revokedAt: isoOf(revoked.value.revokedAt) })
     }
     case 'list': {
-      const keys = await administer((tx) => listKeys(tx, target))
+      const keys = await administer(async (tx) =>
+        target !== undefined && !(await isTenant(tx, target)) ? undefined : listKeys(tx, target),
+      )
+      if (keys === undefined) return refuse(io, { reason: 'tenant_not_found', tenant: target ?? '' })
       if (io.json) io.out(JSON.stringify(keys.map((key) => ({ ...key, ...timesOf(key) }))))
-      else if (keys.length === 0) io.out('There are no keys.')
+      else if (keys.length === 0) io.out(target === undefined ? 'There are no keys.' : `${target} has no keys.`)
       else for (const key of keys) io.out(lineOf(key, now))
       return 0
     }
     default:
-      return misused(io, 'formulary key create|rotate|revoke|list')
+      return reportMisuse(io, 'what about keys? formulary key create|rotate|revoke|list')
   }
 }
+
+const madeKey = ({ key, expiresAt }: CreatedKey) => ({
+  key: key.text.reveal(),
+  keyId: key.keyId,
+  expiresAt: isoOf(expiresAt),
+})
 
 function making(io: KeyIo) {
   if (io.keyPepper === undefined) throw new ConfigError('KEY_PEPPER is not set: a key cannot be made without it')
@@ -101,16 +114,16 @@ function lineOf(key: Listed, now: Instant): string {
   return `${key.keyId}  ${key.tenant}/${key.application}  ${key.scopes.join(',')}  ${state}`
 }
 
-function shown(io: KeyIo, facts: Readonly<Record<string, string>>): 0 {
+function show(io: KeyIo, facts: Readonly<Record<string, string>>): 0 {
   if (io.json) io.out(JSON.stringify(facts))
   else for (const [name, value] of Object.entries(facts)) io.out(`${name.padEnd(14)}${value}`)
   return 0
 }
 
-function refused(io: KeyIo, refusal: KeyRefusal): 1 {
-  io.err(`formulary: ${wordsFor(refusal)}`)
-  return 1
-}
+const refuse = (io: KeyIo, refusal: KeyRefusal): 1 | 2 =>
+  refusal.reason === 'expiry_out_of_range'
+    ? reportMisuse(io, wordsFor(refusal))
+    : reportRefusal(io, refusal.reason, wordsFor(refusal))
 
 function wordsFor(refusal: KeyRefusal): string {
   switch (refusal.reason) {
@@ -127,9 +140,4 @@ function wordsFor(refusal: KeyRefusal): string {
     default:
       return assertNever(refusal, 'a key refusal')
   }
-}
-
-function misused(io: KeyIo, usage: string): 2 {
-  io.err(`usage: ${usage}`)
-  return 2
 }

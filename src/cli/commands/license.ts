@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { assertNever, instant, isoOf, plusDays, type Instant } from '../../kernel/index.ts'
+import { assertNever, isoOf, plusDays, type Instant } from '../../kernel/index.ts'
 import { systemTransaction, type Database } from '../../db/index.ts'
 import {
   actOnLicense,
@@ -7,13 +7,13 @@ import {
   loadLicenses,
   revisionAt,
   type ActRefusal,
+  type LicenseActName,
   type LicenseFacts,
 } from '../../licensing/index.ts'
+import { readInstant } from '../read-values.ts'
+import { reportMisuse, reportRefusal, type Io } from '../report.ts'
 
-export interface LicenseIo {
-  out(line: string): void
-  err(line: string): void
-  readonly json: boolean
+export interface LicenseIo extends Io {
   readonly now: Instant
   readonly database: Database
 }
@@ -25,47 +25,52 @@ export async function runLicense(args: readonly string[], io: LicenseIo): Promis
     allowPositionals: true,
     options: { reason: { type: 'string' }, until: { type: 'string' } },
   })
-  const [verb, license] = positionals
-  if (license === undefined || positionals.length !== 2) return misused(io)
+  const [verb, license, ...more] = positionals
+  if (more.length > 0) return reportMisuse(io, `\`license ${verb}\` does not take \`${more[0]}\``)
   switch (verb) {
     case 'show':
-      return show(io, license)
+      return license === undefined ? misused(io, verb) : show(io, license)
     case 'suspend':
     case 'revoke':
     case 'resume': {
-      if (values.reason === undefined) {
-        io.err(`formulary: say why: formulary license ${verb} ${license} --reason "…"`)
-        return 2
-      }
-      const untilMs = values.until === undefined ? undefined : Date.parse(values.until)
-      if (Number.isNaN(untilMs)) {
-        io.err('formulary: --until must be a time such as 2026-12-01T00:00:00Z')
-        return 2
-      }
-      const until = untilMs === undefined ? undefined : instant(untilMs)
-      const wish = { license, act: verb, reason: values.reason, until, by: 'cli', now: io.now }
-      const acted = await systemTransaction(io.database, 'administer', (tx) => actOnLicense(tx, wish))
-      if (!acted.ok) {
-        io.err(`formulary: ${wordsFor(acted.error)}`)
-        return 1
-      }
-      const { tenant, state } = acted.value
-      io.out(io.json ? JSON.stringify({ license, tenant, state: state.state }) : `${license} of ${tenant} is ${state.state}.`)
-      return 0
+      if (license === undefined) return misused(io, verb)
+      const { reason = '' } = values
+      if (reason.trim() === '') return reportMisuse(io, `say why: formulary license ${verb} ${license} --reason "…"`)
+      if (values.until !== undefined && verb !== 'suspend') return reportMisuse(io, '--until goes with suspend only')
+      const until = values.until === undefined ? undefined : readInstant(values.until)
+      if (values.until !== undefined && until === undefined)
+        return reportMisuse(io, '--until must be a day or a time with its zone, such as 2026-12-01T00:00:00Z')
+      return perform(io, { license, act: verb, reason, until })
     }
     default:
-      return misused(io)
+      return reportMisuse(io, 'what about licenses? formulary license show|suspend|resume|revoke <license>')
   }
+}
+
+const misused = (io: LicenseIo, verb: string): 2 =>
+  reportMisuse(io, `which license? formulary license ${verb} <license>`)
+
+async function perform(
+  io: LicenseIo,
+  wish: { license: string; act: LicenseActName; reason: string; until: Instant | undefined },
+): Promise<0 | 1> {
+  const acted = await systemTransaction(io.database, 'administer', (tx) =>
+    actOnLicense(tx, { ...wish, by: 'cli', now: io.now }),
+  )
+  if (!acted.ok) return reportRefusal(io, acted.error.reason, wordsFor(acted.error))
+  const { license } = wish
+  const { tenant, state } = acted.value
+  if (io.json) io.out(JSON.stringify({ license, tenant, state: state.state }))
+  else io.out(`${license} of ${tenant} is ${state.state}.`)
+  return 0
 }
 
 async function show(io: LicenseIo, license: string): Promise<0 | 1> {
   const all = await systemTransaction(io.database, 'administer', (tx) => loadLicenses(tx, 'all'))
   const facts = all.find((candidate) => candidate.license === license)
   const revision = facts === undefined ? undefined : (revisionAt(facts, io.now) ?? facts.revisions[0])
-  if (facts === undefined || revision === undefined) {
-    io.err(`formulary: there is no license ${license}`)
-    return 1
-  }
+  if (facts === undefined || revision === undefined)
+    return reportRefusal(io, 'license_not_found', wordsFor({ reason: 'license_not_found', license }))
   const { state } = licenseState(facts, revision, io.now)
   if (io.json) io.out(JSON.stringify({ license, state, revision: shownRevision(revision), acts: shownActs(facts) }))
   else {
@@ -87,7 +92,11 @@ const shownRevision = (revision: LicenseFacts['revisions'][number]) => ({
 })
 
 const shownActs = (facts: LicenseFacts) =>
-  facts.acts.map((act) => ({ ...act, effectiveAt: isoOf(act.effectiveAt), until: act.until === undefined ? null : isoOf(act.until) }))
+  facts.acts.map((act) => ({
+    ...act,
+    effectiveAt: isoOf(act.effectiveAt),
+    until: act.until === undefined ? null : isoOf(act.until),
+  }))
 
 function wordsFor(refusal: ActRefusal): string {
   switch (refusal.reason) {
@@ -102,9 +111,4 @@ function wordsFor(refusal: ActRefusal): string {
     default:
       return assertNever(refusal, 'a license refusal')
   }
-}
-
-function misused(io: LicenseIo): 2 {
-  io.err('usage: formulary license show|suspend|resume|revoke <license> [--reason "…"] [--until time]')
-  return 2
 }

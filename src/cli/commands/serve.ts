@@ -2,12 +2,16 @@ import { randomBytes } from 'node:crypto'
 import { ConfigError, readPeppers, type Config } from '../../platform/node/config.ts'
 import { nodeLog } from '../../platform/node/log.ts'
 import { serveAdmin } from '../../platform/node/serve-admin.ts'
-import { givenDatabase, hostInUrl } from '../../platform/node/start.ts'
+import { givenDatabase } from '../../platform/node/given-database.ts'
+import { hostInUrl } from '../../platform/node/open-port.ts'
 import { supervise } from '../../platform/node/supervise.ts'
 import { listenForInterruption } from '../interruption.ts'
 
 /** `formulary serve`: gateway processes and admin against a database that is there and up to date. */
-export async function runServe(config: Config, io: { out(line: string): void }): Promise<0> {
+export async function runServe(
+  config: Config,
+  io: { readonly environment: NodeJS.ProcessEnv; out(line: string): void },
+): Promise<0> {
   const { DATABASE_URL: databaseUrl, KEY_PEPPER: keyPepper } = config
   if (databaseUrl === undefined) throw new ConfigError('DATABASE_URL is not set: `formulary serve` needs a database')
   if (keyPepper === undefined) throw new ConfigError('KEY_PEPPER is not set: without it no key can be checked')
@@ -20,7 +24,7 @@ export async function runServe(config: Config, io: { out(line: string): void }):
   const gateways = await supervise({
     workers: config.WORKERS,
     orders: { databaseUrl: appUrl, databaseRole: role, keyPepper },
-    environment: process.env,
+    environment: io.environment,
     drainSeconds: config.DRAIN_SECONDS,
     log,
   })

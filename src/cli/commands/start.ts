@@ -10,7 +10,10 @@ import { banner } from '../banner.ts'
 import { listenForInterruption } from '../interruption.ts'
 
 /** `npm start`: everything on this machine, until Ctrl-C. */
-export async function runStart(config: Config, io: { out(line: string): void }): Promise<0 | 130> {
+export async function runStart(
+  config: Config,
+  io: { readonly environment: NodeJS.ProcessEnv; out(line: string): void },
+): Promise<0 | 130> {
   const began = performance.now()
   const log = nodeLog(config.LOG_LEVEL)
   const interruption = listenForInterruption()
@@ -18,7 +21,7 @@ export async function runStart(config: Config, io: { out(line: string): void }):
   try {
     house = await startHouse({
       config,
-      environment: process.env,
+      environment: io.environment,
       log,
       interrupted: interruption.signal,
       applyDeclarations: (database) => applyFolder(database, config.TENANTS_DIR),

@@ -1,40 +1,47 @@
 import { parseArgs } from 'node:util'
-import { formatAmount, instant, type Instant } from '../../kernel/index.ts'
+import { formatAmount, instant, plusMs, type Instant } from '../../kernel/index.ts'
 import { systemTransaction, type Database } from '../../db/index.ts'
+import { isTenant } from '../../identity/index.ts'
 import { reportUsage, type UsageTotal } from '../../metering/index.ts'
+import { readInstant } from '../read-values.ts'
+import { reportMisuse, reportRefusal, type Io } from '../report.ts'
 
-export interface UsageIo {
-  out(line: string): void
-  err(line: string): void
-  readonly json: boolean
+export interface UsageIo extends Io {
   readonly now: Instant
   readonly database: Database
 }
 
 /** `formulary usage report`: what was used and what it costs, by tenant, application, model and version. */
-export async function runUsage(args: readonly string[], io: UsageIo): Promise<0 | 2> {
+export async function runUsage(args: readonly string[], io: UsageIo): Promise<0 | 1 | 2> {
   const { values, positionals } = parseArgs({
     args: [...args],
     allowPositionals: true,
     options: { tenant: { type: 'string' }, from: { type: 'string' }, to: { type: 'string' } },
   })
+  if (positionals.join(' ') !== 'report')
+    return reportMisuse(io, 'what about usage? formulary usage report [--tenant name] [--from day] [--to day]')
   const date = new Date(io.now)
-  const from = values.from === undefined ? Date.UTC(date.getUTCFullYear(), date.getUTCMonth()) : Date.parse(values.from)
-  const to = values.to === undefined ? io.now + 1 : Date.parse(values.to)
-  if (positionals.length !== 1 || positionals[0] !== 'report' || Number.isNaN(from) || Number.isNaN(to)) {
-    io.err('usage: formulary usage report [--tenant name] [--from 2026-11-01] [--to 2026-12-01]')
-    return 2
-  }
-  const period = { from: instant(from), to: instant(to), tenant: values.tenant }
-  const totals = await systemTransaction(io.database, 'administer', (tx) => reportUsage(tx, period))
+  const from = values.from === undefined ? monthStart(date) : readInstant(values.from)
+  const to = values.to === undefined ? plusMs(io.now, 1) : readInstant(values.to)
+  if (from === undefined || to === undefined)
+    return reportMisuse(io, '--from and --to are days or times with their zone, such as 2026-11-01')
+  if (from >= to) return reportMisuse(io, '--from must come before --to, which is not part of the report')
+  const { tenant } = values
+  const period = { from, to, tenant }
+  const totals = await systemTransaction(io.database, 'administer', async (tx) =>
+    tenant !== undefined && !(await isTenant(tx, tenant)) ? undefined : reportUsage(tx, period),
+  )
+  if (totals === undefined) return reportRefusal(io, 'tenant_not_found', `there is no tenant ${tenant}`)
   if (io.json) io.out(JSON.stringify(totals.map(shown)))
   else if (totals.length === 0) io.out('Nothing was used in this time.')
   else {
-    io.out(line(['tenant', 'application', 'model', 'calls', 'input', 'output', 'charge']))
+    io.out(line(['tenant', 'application', 'model', 'calls', 'input', 'output', 'inferences', 'charge']))
     for (const total of totals) io.out(line(cellsOf(total)))
   }
   return 0
 }
+
+const monthStart = (date: Date): Instant => instant(Date.UTC(date.getUTCFullYear(), date.getUTCMonth()))
 
 const shown = (total: UsageTotal) => ({
   ...total,
@@ -52,9 +59,12 @@ const cellsOf = (total: UsageTotal): readonly string[] => [
   String(total.calls),
   String(total.inputTokens),
   String(total.outputTokens),
+  String(total.inferences),
   `${formatAmount(total.charge)} ${total.currency}`,
 ]
 
-const widths = [22, 20, 28, 8, 12, 12, 16]
+const widths = [22, 20, 28, 8, 12, 12, 10, 20]
 const line = (cells: readonly string[]): string =>
-  cells.map((cell, column) => (column < 3 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0))).join(' ')
+  cells
+    .map((cell, column) => (column < 3 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0)))
+    .join(' ')

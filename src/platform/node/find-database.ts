@@ -4,7 +4,7 @@ import { developmentSecrets } from './development.ts'
 import { ensureDatabase } from './ensure-database.ts'
 import { startPostgres } from './postgres.ts'
 import { findRunningDatabase } from './running-database.ts'
-import { givenDatabase } from './start.ts'
+import { givenDatabase } from './given-database.ts'
 
 export interface FoundDatabase {
   readonly ownerUrl: string

@@ -1,19 +1,10 @@
-import { z } from 'zod'
 import { readConfig } from './config.ts'
 import { nodeLog } from './log.ts'
 import { watchProcess } from './metrics.ts'
 import { serveGateway } from './serve-gateway.ts'
+import { ordersVariable, WorkerOrders } from './worker-orders.ts'
 
-/** What the supervisor hands to each gateway process, in one environment variable. */
-export const WorkerOrders = z.object({
-  databaseUrl: z.string(),
-  databaseRole: z.string().optional(),
-  keyPepper: z.string(),
-  demoHostUrl: z.string().optional(),
-})
-export type WorkerOrders = z.infer<typeof WorkerOrders>
-
-export const ordersVariable = 'FORMULARY_WORKER_ORDERS'
+export { ordersVariable, WorkerOrders } from './worker-orders.ts'
 
 /** What a stop may take after the last call has ended. */
 const stopSecondsMax = 10

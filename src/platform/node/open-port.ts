@@ -22,6 +22,10 @@ export async function findFreePort(at: { host: string; port: number }): Promise<
   return port
 }
 
+/** An address that can be called, of one that is listened on. */
+export const hostInUrl = (host: string): string =>
+  host === '0.0.0.0' ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host
+
 function portError(error: NodeJS.ErrnoException, { host, port }: { host: string; port: number }): Error {
   switch (error.code) {
     case 'EADDRINUSE':

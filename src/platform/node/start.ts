@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { resolve } from 'node:path'
-import { migrateDatabase, openDatabase, systemTransaction, type Database } from '../../db/index.ts'
+import { migrateDatabase, systemTransaction, type Database } from '../../db/index.ts'
 import { createKey, keyDaysMax, listKeys, parseApiKey } from '../../identity/index.ts'
 import { assert, instant, type Log } from '../../kernel/index.ts'
 import { readPeppers, type Config } from './config.ts'
@@ -13,14 +13,16 @@ import {
   type Secrets,
 } from './development.ts'
 import { ensureDatabase } from './ensure-database.ts'
-import { findFreePort } from './open-port.ts'
+import { givenDatabase, withDatabase, type DatabaseLogins } from './given-database.ts'
+import { findFreePort, hostInUrl } from './open-port.ts'
 import { nodeHmac } from './ports.ts'
 import { startPostgres } from './postgres.ts'
 import { readMigrations } from './read-migrations.ts'
 import { noteRunningDatabase } from './running-database.ts'
 import { serveAdmin } from './serve-admin.ts'
-import { StartError } from './start-error.ts'
 import { supervise } from './supervise.ts'
+
+export { withDatabase } from './given-database.ts'
 
 export interface Started {
   readonly facts: DevelopmentFacts
@@ -111,19 +113,12 @@ async function stopAll(stops: readonly (() => Promise<void>)[]): Promise<void> {
   if (problems.length > 0) throw problems[0]
 }
 
-interface Urls {
-  readonly ownerUrl: string
-  readonly appUrl: string
-  /** Taken on after connecting, when the login is not the app role itself. */
-  readonly role: string | undefined
-}
-
 async function databaseFor(
   config: Config,
   secrets: Secrets | undefined,
   dataDir: string,
   stops: (() => Promise<void>)[],
-): Promise<Urls> {
+): Promise<DatabaseLogins> {
   if (config.DATABASE_URL !== undefined) return givenDatabase(config.DATABASE_URL, config.DATABASE_OWNER_URL)
   assert(secrets !== undefined, 'production without a database has no configuration')
   const postgres = await startPostgres({ dataDir: resolve(dataDir, 'postgres') })
@@ -132,38 +127,6 @@ async function databaseFor(
   const urls = await ensureDatabase({ adminUrl: postgres.url, database: 'formulary', ownerPassword, appPassword })
   stops.push(await noteRunningDatabase(dataDir, urls))
   return { ...urls, role: undefined }
-}
-
-/** A database of the operator's own: its login is the app role, or an owner's that takes the app role on. */
-export function givenDatabase(url: string, ownerUrl: string | undefined): Urls {
-  if (ownerUrl !== undefined) return { ownerUrl, appUrl: url, role: undefined }
-  let user: string
-  try {
-    user = decodeURIComponent(new URL(url).username)
-  } catch {
-    throw new StartError('DATABASE_URL is not a URL: write postgres://user:password@host:5432/database')
-  }
-  return { ownerUrl: url, appUrl: url, role: user === 'formulary_app' ? undefined : 'formulary_app' }
-}
-
-export async function withDatabase<T>(
-  urls: Pick<Urls, 'appUrl' | 'role'>,
-  work: (database: Database) => Promise<T>,
-): Promise<T> {
-  const database = openDatabase({
-    url: urls.appUrl,
-    applicationName: 'formulary-admin',
-    tenantConnectionsMax: 2,
-    systemConnectionsMax: 2,
-    connectTimeoutMs: 10_000,
-    statementTimeoutMs: 120_000,
-    ...(urls.role === undefined ? {} : { role: urls.role }),
-  })
-  try {
-    return await work(database)
-  } finally {
-    await database.close()
-  }
 }
 
 /** One key per application, so that the first request can be sent at once. Keys of an earlier start are kept. */
@@ -209,7 +172,3 @@ async function demoKeys(
     return keys
   })
 }
-
-/** An address that can be called, of one that is listened on. */
-export const hostInUrl = (host: string): string =>
-  host === '0.0.0.0' ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host

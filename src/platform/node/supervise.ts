@@ -4,7 +4,7 @@ import type { Log } from '../../kernel/index.ts'
 import { readConfig } from './config.ts'
 import { findFreePort } from './open-port.ts'
 import { StartError } from './start-error.ts'
-import { ordersVariable, type WorkerOrders } from './gateway-worker.ts'
+import { ordersVariable, type WorkerOrders } from './worker-orders.ts'
 
 export interface Supervised {
   readonly port: number
