@@ -67,8 +67,9 @@ export async function serveGateway(options: ServeOptions): Promise<ServedGateway
     log,
     meter: nodeMeter,
     database,
-    rates: rateStore(redis === undefined ? postgresLimiter(plainNumbers(database.systemPool)) : redisLimiter(redis.client), (failure) =>
-      log.warn('rates.alone', { why: failure.message }),
+    rates: rateStore(
+      redis === undefined ? postgresLimiter(plainNumbers(database.systemPool)) : redisLimiter(redis.client),
+      (failure) => log.warn('rates.alone', { why: failure.message }),
     ),
     upstream: options.demoHostUrl === undefined ? upstream : toDemoHost(upstream, options.demoHostUrl),
     deferred: {
@@ -161,7 +162,9 @@ function toDemoHost(upstream: Upstream, demoHostUrl: string): Upstream {
   return {
     open: (request) =>
       upstream.open(
-        request.url.startsWith(`${named}/`) ? { ...request, url: demoHostUrl + request.url.slice(named.length) } : request,
+        request.url.startsWith(`${named}/`)
+          ? { ...request, url: demoHostUrl + request.url.slice(named.length) }
+          : request,
       ),
   }
 }

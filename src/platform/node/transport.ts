@@ -20,7 +20,8 @@ export const nodeTransport: Transport = {
     const socket = socketOf(c)
     if (socket === undefined) return webTransport.body(c, bytesMax)
     const { incoming } = socket
-    if (Number(incoming.headers['content-length'] ?? 0) > bytesMax) return err({ reason: 'request_too_large', bytesMax })
+    if (Number(incoming.headers['content-length'] ?? 0) > bytesMax)
+      return err({ reason: 'request_too_large', bytesMax })
     const parts: Uint8Array[] = []
     const length = await new Promise<number | 'too large' | 'broken'>((resolve) => {
       let sum = 0
