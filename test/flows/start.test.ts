@@ -1,5 +1,7 @@
 import { spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { chmodSync, cpSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -17,6 +19,7 @@ import {
   type Command,
 } from '../support/command.ts'
 import { until } from '../support/ledger.ts'
+import { cloneDatabase, type TestDatabase } from '../support/postgres.ts'
 
 const startWithinMs = 90_000
 /** A stop that waits for nobody: the database's own end is the longest part. */
@@ -399,6 +402,68 @@ describe.skipIf(!hasProcesses)('what cannot start', () => {
     },
     startWithinMs,
   )
+})
+
+describe.skipIf(!hasProcesses)('in production', () => {
+  let databases: TestDatabase
+  beforeAll(async () => {
+    databases = await cloneDatabase()
+  })
+  afterAll(() => databases.drop())
+
+  const settings = () => ({
+    ...production,
+    DATABASE_URL: databases.appUrl,
+    DATABASE_OWNER_URL: databases.ownerUrl,
+    HOST: '127.0.0.1',
+    LOG_LEVEL: 'error',
+  })
+
+  test('start makes nothing up: no data directory, no key, no stand-in host', async () => {
+    const dataDir = join(newFolder(), 'none')
+    const command = start(dataDir, settings())
+    await until('the banner is there', startWithinMs, () => command.stdout().includes('Ctrl-C stops everything'))
+    expect(command.stdout()).toContain('No keys are made here')
+    expect(command.stdout()).not.toMatch(/fml_live_|owner token|model host/)
+    expect(existsSync(dataDir)).toBe(false)
+    expect(familyOf(command.pid).filter(({ commandLine }) => commandLine.includes('model-host'))).toEqual([])
+    expect(await end(command, ctrlC)).toEqual({ status: 0, signal: null })
+    expect(command.stderr()).toBe('')
+  })
+
+  test('serve says where it is in one line of JSON, and ends when it is asked to', async () => {
+    const command = runCommand(process.execPath, [formulary, 'serve'], {
+      environment: { ...settings(), PORT: '0', ADMIN_PORT: '0', WORKERS: '2' },
+    })
+    await until('it serves', startWithinMs, () => command.stdout().includes('\n'))
+    const Served = z.strictObject({ gateway: z.int(), admin: z.int(), workers: z.literal(2) })
+    const served = Served.parse(JSON.parse(command.stdout()))
+    expect((await fetch(`http://127.0.0.1:${served.gateway}/readyz`)).status).toBe(200)
+    const answer = await fetch(`http://127.0.0.1:${served.admin}/sign-in`, {
+      method: 'POST',
+      body: new URLSearchParams({ token: production.OWNER_TOKEN }),
+      redirect: 'manual',
+    })
+    expect(answer.headers.get('set-cookie')).toContain('; Secure')
+    expect(await end(command, (running) => running.kill('SIGTERM'))).toEqual({ status: 0, signal: null })
+    expect(command.stderr()).toBe('')
+  })
+
+  test('serve with a port in use is one line, and nothing is left running', async () => {
+    const taken = createServer().listen(0, '127.0.0.1')
+    await once(taken, 'listening')
+    const address = taken.address()
+    const port = typeof address === 'object' && address !== null ? String(address.port) : ''
+    for (const name of ['PORT', 'ADMIN_PORT']) {
+      const command = runCommand(process.execPath, [formulary, 'serve'], {
+        environment: { ...settings(), PORT: '0', ADMIN_PORT: '0', WORKERS: '1', [name]: port },
+      })
+      const { status } = await end(command, () => {}, startWithinMs)
+      expect({ status, stdout: command.stdout() }).toEqual({ status: 1, stdout: '' })
+      expect(lines(command.stderr())).toEqual([expect.stringContaining(`port ${port} on 127.0.0.1 is in use`)])
+    }
+    taken.close()
+  })
 })
 
 /** An account that owns nothing. */
