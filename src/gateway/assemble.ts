@@ -63,7 +63,7 @@ export function assembleGateway(parts: Parts): Gateway {
     },
     {
       leaseSeconds: parts.leaseSeconds,
-      waitMs: 2_000,
+      waitMs: 10_000,
       tightMs: 5_000,
       waitersMax: 2_000,
       // On Workers an instance lives for one request.

@@ -238,6 +238,24 @@ describe('pockets of several instances', () => {
     authority.check()
   })
 
+  test('pieces too small for a call, one in each of several waiting pockets, come together and serve one', async () => {
+    const { time, authority, pockets } = house(100n, 2)
+    const [one, two] = pockets
+    if (one === undefined || two === undefined) throw new Error('no pockets')
+    // Each ends with a rest of 20 that it holds while somebody waits in it for 40.
+    for (const [index, pocket] of [one, two].entries()) {
+      expect(await take(pocket, 50n)).toBe('taken')
+      pocket.end(50n, 30n)
+      authority.commit(String(index), 30n)
+      pocket.committed(30n)
+    }
+    const waiting = [take(one, 40n), take(two, 40n)]
+    await time.pass(12_000)
+    const outcomes = await Promise.all(waiting)
+    expect(outcomes.filter((outcome) => outcome === 'taken')).toHaveLength(1)
+    authority.check()
+  })
+
   test('whatever calls come, end and fail where they will: never overdrawn, nothing lost, everything free at the end', async () => {
     const Call = fc.record({
       pocket: fc.nat({ max: 2 }),

@@ -254,6 +254,8 @@ export class BudgetPocket {
         this.#refuseWhom((waiter) => state.limit !== null && consumed + waiter.needMin > state.limit, false)
         if (this.#queue.length === 0) break
         await this.#announce()
+        // Pieces in several pockets, each too small for a call, would serve nobody: together they may.
+        await this.#returnFree()
         await this.#pause(backoffMs)
         backoffMs = Math.min(100, backoffMs * 2)
         const now = this.#time.monotonicMs()
@@ -330,13 +332,10 @@ export class BudgetPocket {
   }
 
   async #giveBackFree(): Promise<void> {
-    if (this.#pumping || this.#queue.length > 0 || this.lost) return
-    const { free } = this
-    if (free <= 0n) return
+    if (this.#pumping || this.#queue.length > 0 || this.lost || this.free <= 0n) return
     this.#pumping = true
-    this.#amount -= free
     try {
-      await this.#authority.giveBack(this.account, free)
+      await this.#returnFree()
     } catch {
       // The database is away. The part stays lent to us until the lease is closed or expires; nobody can use it twice.
     } finally {
@@ -344,5 +343,12 @@ export class BudgetPocket {
     }
     if (this.#queue.length > 0) void this.#pump()
     else if (this.#isTight() && this.free > 0n) void this.#giveBackFree()
+  }
+
+  async #returnFree(): Promise<void> {
+    const { free } = this
+    if (free <= 0n) return
+    this.#amount -= free
+    await this.#authority.giveBack(this.account, free)
   }
 }

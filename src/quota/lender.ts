@@ -39,7 +39,7 @@ export class Lender implements Pockets {
   #freshUntilMs = Number.NEGATIVE_INFINITY
   #startsWhenNeeded = false
   #timer: ReturnType<typeof setInterval> | undefined
-  #renewing = false
+  #beating: Promise<void> | undefined
 
   constructor(needs: LenderNeeds, options: LenderOptions) {
     this.#needs = needs
@@ -100,6 +100,8 @@ export class Lender implements Pockets {
       this.#startsWhenNeeded = false
       await this.start({ keepAlive: true })
     }
+    // A process that had no turn for a while asks again before it refuses anybody.
+    if (!this.isFresh) await this.#beat()
     if (!this.isFresh) throw new Failure('database', 'the leases could not be renewed', { retryable: true })
   }
 
@@ -143,9 +145,15 @@ export class Lender implements Pockets {
     this.#freshUntilMs = askedMs + this.#options.leaseSeconds * 1000 * 0.8
   }
 
-  async #beat(): Promise<void> {
-    if (this.#renewing) return
-    this.#renewing = true
+  /** One at a time; who comes meanwhile waits for the one that is under way. */
+  #beat(): Promise<void> {
+    this.#beating ??= this.#renew().finally(() => {
+      this.#beating = undefined
+    })
+    return this.#beating
+  }
+
+  async #renew(): Promise<void> {
     const asked = this.#needs.time.monotonicMs()
     try {
       if (await renewInstance(this.#needs.database, this.#instanceId, this.#options.leaseSeconds)) {
@@ -155,8 +163,6 @@ export class Lender implements Pockets {
     } catch (error) {
       this.#needs.log.warn('lease.renew_failed', { instance: this.#instanceId })
       if (!(error instanceof Failure)) this.#needs.log.error('lease.renew_broke', {}, error)
-    } finally {
-      this.#renewing = false
     }
   }
 
