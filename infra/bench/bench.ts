@@ -14,9 +14,9 @@ import { startSystems, stopSystems, type System } from './systems.ts'
 import { formatAgreement, formatMachine, formatScenario, legend } from './table.ts'
 
 const paces: Record<BenchOptions['size'], Pace> = {
-  quick: { rounds: 3, sliceMs: 400, warmMs: 300 },
-  default: { rounds: 5, sliceMs: 700, warmMs: 600 },
-  all: { rounds: 5, sliceMs: 700, warmMs: 600 },
+  quick: { rounds: 3, sliceMs: 400, warmCalls: 2_000 },
+  default: { rounds: 5, sliceMs: 700, warmCalls: 6_000 },
+  all: { rounds: 5, sliceMs: 700, warmCalls: 6_000 },
 }
 
 const say = (text: string) => process.stdout.write(`${text}\n`)

@@ -10,7 +10,7 @@ import { formatSummary, readProfile, summarize } from './profile-summary.ts'
 import type { Scenario } from './scenarios.ts'
 import { startGateway } from './systems.ts'
 
-const warmMs = 3_000
+const warmMs = 8_000
 /** Short slices, so that quiet ones can be found between what others do. */
 const sliceMs = 500
 const slices = 12

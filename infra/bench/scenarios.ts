@@ -66,6 +66,10 @@ export function scenariosOf(options: BenchOptions): readonly Scenario[] {
   return chosen
 }
 
+/** What a system is warmed with. */
+export const warmScenario = ({ streamed, workers }: Pick<Scenario, 'streamed' | 'workers'>): Scenario =>
+  scenario(profiles.immediate, streamed ? 'stream' : 'whole', 64, workers)
+
 function scenario(profile: Profile, kind: 'whole' | 'stream', connections: number, workers: number): Scenario {
   const { firstTokenMs, chunkMs } = profile
   const streamed = kind === 'stream'
