@@ -291,6 +291,20 @@ describe.skipIf(!hasProcesses)('npm start', () => {
     expect((await answer.rest()).endsWith('data: [DONE]\n\n')).toBe(true)
   })
 
+  test('when nobody reads its output any more it serves on, and still ends whole', async () => {
+    house = await whenReady(start(dataDir), dataDir)
+    house.hangUp()
+    for (let turn = 0; turn < 4; turn++) {
+      const answers = await Promise.all(Array.from({ length: 20 }, () => ask(house.facts, 'lakeside-health/ehr')))
+      expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200))
+      // The log is written every half second: each process meets the closed output.
+      await new Promise((resolve) => setTimeout(resolve, 600))
+    }
+    const answer = await longAnswer(house.facts)
+    expect(await end(house, ctrlC)).toEqual({ status: 0, signal: null })
+    expect((await answer.rest()).endsWith('data: [DONE]\n\n')).toBe(true)
+  })
+
   test('a second Ctrl-C does not wait for calls, and leaves nothing behind either', async () => {
     house = await whenReady(start(dataDir), dataDir)
     await fetch(`${house.facts.modelHost}/_knobs`, { method: 'PUT', body: JSON.stringify({ stallAfterChunks: 1 }) })

@@ -20,6 +20,8 @@ export interface Command {
   /** To every process of the terminal, as Ctrl-C does. */
   interruptAll(): void
   kill(signal: NodeJS.Signals): void
+  /** Whoever reads its output leaves, as a terminal that is closed or a `| head`. */
+  hangUp(): void
 }
 
 const commands = new Set<ChildProcess>()
@@ -62,6 +64,10 @@ export function runCommand(
       process.kill(-pid, 'SIGINT')
     },
     kill: (signal) => child.kill(signal),
+    hangUp() {
+      child.stdout.destroy()
+      child.stderr.destroy()
+    },
   }
 }
 

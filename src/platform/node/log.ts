@@ -1,35 +1,41 @@
 import pino from 'pino'
 import type { Log, LogFacts } from '../../kernel/index.ts'
+import { LineOutput } from './line-output.ts'
 
 /**
  * Lines of JSON on standard output, by pino. Facts are named one by one where the line is written; an error is reduced
  * to its kind, its code and its place in our code, because an error's message may quote what it was thrown over.
  */
 export function nodeLog(level: string, destination?: pino.DestinationStream): Log & { flush(): void } {
-  const stream = destination ?? pino.destination({ fd: 1, sync: false, minLength: 4096 })
-  const timer = destination === undefined ? setInterval(() => flush(), 500) : undefined
-  timer?.unref()
-  const logger = pino({ level, base: null, timestamp: pino.stdTimeFunctions.epochTime }, stream)
+  const output = destination === undefined && level !== 'silent' ? standardOutput() : undefined
+  const logger = pino(
+    { level, base: null, timestamp: pino.stdTimeFunctions.epochTime },
+    output ?? destination ?? nowhere,
+  )
   const plain = (facts: LogFacts | undefined) =>
     facts === undefined
       ? {}
       : Object.fromEntries(
           Object.entries(facts).map(([key, fact]) => [key, typeof fact === 'bigint' ? String(fact) : fact]),
         )
-  function flush(): void {
-    if ('flushSync' in stream && typeof stream.flushSync === 'function')
-      try {
-        stream.flushSync()
-      } catch {
-        // Nothing was written yet, or the reader has gone.
-      }
-  }
   return {
     info: (event, facts) => logger.info({ ...facts, event }),
     warn: (event, facts) => logger.warn({ ...plain(facts), event }),
     error: (event, facts, cause) => logger.error({ ...plain(facts), ...causeOf(cause), event }),
-    flush,
+    flush: () => output?.flush(),
   }
+}
+
+const nowhere = { write: () => {} }
+
+/** A line waits for others, half a second at most, and for the end of the process. */
+function standardOutput(): LineOutput {
+  // Being looked at, it makes its pipe one that does not block: a full one must not hold up calls.
+  void process.stdout
+  const output = new LineOutput(1)
+  setInterval(() => output.push(), 500).unref()
+  process.once('exit', () => output.flush())
+  return output
 }
 
 function causeOf(cause: unknown): Record<string, unknown> {
