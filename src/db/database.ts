@@ -72,6 +72,8 @@ export function openDatabase(options: DatabaseOptions): Database {
   // An idle connection that breaks is replaced on the next use; without a listener it would end the process.
   tenantPool.on('error', () => {})
   systemPool.on('error', () => {})
+  // The same for one that breaks while it is in use: whoever waits for its answer is told by the answer.
+  for (const pool of [tenantPool, systemPool]) pool.on('connect', (client) => client.on('error', () => {}))
   const tenantKysely = new Kysely<DB>({ dialect: new PostgresDialect({ pool: tenantPool }) })
   const systemKysely = new Kysely<DB>({ dialect: new PostgresDialect({ pool: systemPool }) })
   return {

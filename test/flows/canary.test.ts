@@ -375,9 +375,7 @@ describe('a bug that quotes the request it was thrown over', () => {
     await throwInside(errorOver)
   })
 
-  // Known to fail: the log takes every line of a stack that begins with `at`, and lines of the message can. The message
-  // has to be taken off the stack before its lines are looked at (src/platform/node/log.ts); then this is one of the above.
-  test.fails('shows the log no line of its message that looks like a place', async () => {
+  test('shows the log no line of its message that looks like a place', async () => {
     await throwInside(() => new Error(`not understood:\n    at ${canaries.prompt}`))
   })
 })

@@ -21,7 +21,9 @@ function causeOf(cause: unknown): object {
   const code = 'code' in cause && typeof cause.code === 'string' ? { code: cause.code } : {}
   const constraint =
     'constraint' in cause && typeof cause.constraint === 'string' ? { constraint: cause.constraint } : {}
+  // The message stands at the head of the stack and may itself have lines that look like places.
   const at = (cause.stack ?? '')
+    .replace(cause.message, '')
     .replace(cause.message, '')
     .split('\n')
     .filter((line) => /^\s+at /.test(line))
