@@ -36,7 +36,7 @@ async function compare(ground: Ground, scenarios: readonly Scenario[], options: 
   try {
     for (const workers of new Set(scenarios.map((scenario) => scenario.workers)))
       fleets.set(workers, await startSystems(ground, { workers, portkey: options.portkey }))
-    const pace = paces[options.size]
+    const pace = { ...paces[options.size], ...(options.sliceMs === undefined ? {} : { sliceMs: options.sliceMs }) }
     const patience = new Patience({ minutes: options.patienceMinutes, cores: options.cores })
     const results = await measure(ground, {
       scenarios,
@@ -107,7 +107,10 @@ async function main(): Promise<number> {
   const scenarios = scenariosOf(options)
   const ground = await openGround(options)
   // Without a load generator the slice in progress fails, and everything is stopped on the way out.
-  const interrupt = () => ground.loadGenerator.process.kill('SIGKILL')
+  const interrupt = () => {
+    process.stderr.write('interrupted: stopping what was started\n')
+    ground.loadGenerator.process.kill('SIGKILL')
+  }
   process.once('SIGINT', interrupt)
   process.once('SIGTERM', interrupt)
   try {

@@ -22,6 +22,7 @@ export interface Figures {
   readonly system: SystemName
   readonly calls: number
   readonly callsPerSecond: number
+  readonly callsPerSecondByRound: readonly number[]
   /** How far the round farthest from the median is from it: 0.1 is 10 %. The worse of throughput and p50. */
   readonly spread: number
   /** Throughput as a part of each other system's: the median over rounds, each against its neighbour in the same round. */
@@ -59,6 +60,7 @@ export function figuresOf(measured: ReadonlyMap<SystemName, Rounds>): readonly F
       system,
       calls,
       callsPerSecond: median(rounds.map(({ callsPerSecond }) => callsPerSecond)),
+      callsPerSecondByRound: rounds.map(({ callsPerSecond }) => Math.round(callsPerSecond)),
       spread: Math.max(spreadOf(rounds.map(({ callsPerSecond }) => callsPerSecond)), spreadOf(totals.map(medianOf))),
       partOf,
       totalMs: latencyOf(totals),

@@ -10,6 +10,8 @@ export interface BenchOptions {
   readonly workers: number | undefined
   readonly cores: number
   readonly tenants: number
+  /** How long a slice is, if not as long as the size says. */
+  readonly sliceMs: number | undefined
   /** How long to wait, all in all, for the machine to be quiet. */
   readonly patienceMinutes: number
   /** A folder for CPU profiles: the run profiles the gateway instead of comparing it. */
@@ -25,6 +27,7 @@ export const usage = `npm run bench -- [options]
   --workers <n>      so many processes of each system, instead of one and of as many as there are cores
   --tenants <n>      spread the calls over so many tenants, instead of one
   --patient <m>      make slices again that others worked beside, until the run has taken so many minutes
+  --slice <ms>       make slices so long: longer ones agree better
   --json <file>      write the figures there as well
   --profile <folder> profile a gateway process instead: whole-0ms-c64-w1 and stream-0ms-c16-w1, or what --only names
   --portkey <folder> also measure @portkey-ai/gateway as installed in that folder, which governs nothing`
@@ -37,6 +40,7 @@ export function readOptions(args: readonly string[]): BenchOptions | 'help' {
       quick: { type: 'boolean', default: false },
       all: { type: 'boolean', default: false },
       only: { type: 'string', default: '' },
+      slice: { type: 'string' },
       patient: { type: 'string', default: '0' },
       json: { type: 'string' },
       workers: { type: 'string' },
@@ -55,6 +59,7 @@ export function readOptions(args: readonly string[]): BenchOptions | 'help' {
     workers: values.workers === undefined ? undefined : countOf('--workers', values.workers, { min: 1, max: 64 }),
     cores: availableParallelism(),
     tenants: countOf('--tenants', values.tenants, { min: 1, max: 10_000 }),
+    sliceMs: values.slice === undefined ? undefined : countOf('--slice', values.slice, { min: 100, max: 60_000 }),
     patienceMinutes: countOf('--patient', values.patient, { min: 0, max: 24 * 60 }),
     profile: values.profile,
     portkey: values.portkey,
