@@ -27,7 +27,7 @@ export const usage = `npm run bench -- [options]
   --workers <n>      so many processes of each system, instead of one and of as many as there are cores
   --tenants <n>      spread the calls over so many tenants, instead of one
   --patient <m>      make slices again that others worked beside, until the run has taken so many minutes
-  --slice <ms>       make slices so long: longer ones agree better
+  --slice <ms>       make slices so many milliseconds long
   --json <file>      write the figures there as well
   --profile <folder> profile a gateway process instead: whole-0ms-c64-w1 and stream-0ms-c16-w1, or what --only names
   --portkey <folder> also measure @portkey-ai/gateway as installed in that folder, which governs nothing`
