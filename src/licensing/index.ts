@@ -17,4 +17,3 @@ export {
 } from './require-license.ts'
 export { loadLicenses } from './store.ts'
 export { Budget, BudgetMeter, budgetName, BudgetPer, Entitlement, PrivacyMode, Rates, Terms } from './terms.ts'
-export { Audience, audiences, Purpose, purposes, TenantKind, tenantKinds } from '../identity/index.ts'

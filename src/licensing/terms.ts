@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import semver from 'semver'
 import { parseAmount } from '../kernel/index.ts'
+import { privacyModes } from '../privacy/index.ts'
 import { Audience, Purpose } from '../identity/index.ts'
 
 /** What a license revision grants, as declared in license.yaml and kept in license_revision.terms. */
@@ -60,7 +61,7 @@ export const Budget = z.discriminatedUnion('meter', [
 ])
 export type Budget = z.infer<typeof Budget>
 
-export const PrivacyMode = z.enum(['pass', 'detect', 'pseudonymize', 'redact', 'block'])
+export const PrivacyMode = z.enum(privacyModes)
 
 export const Terms = z.strictObject({
   entitlements: z.array(Entitlement).min(1),

@@ -1,2 +1,2 @@
-export { protect, type PrivacyMode, type PrivacyRefusal } from './protect.ts'
+export { privacyModes, protect, type PrivacyMode, type PrivacyRefusal } from './protect.ts'
 export { Sensitive } from './sensitive.ts'

@@ -2,7 +2,8 @@ import type { Result } from '../kernel/index.ts'
 import type { Sensitive } from './sensitive.ts'
 
 /** How an audience's content is treated before it leaves for the model host. */
-export type PrivacyMode = 'pass' | 'detect' | 'pseudonymize' | 'redact' | 'block'
+export const privacyModes = ['pass', 'detect', 'pseudonymize', 'redact', 'block'] as const
+export type PrivacyMode = (typeof privacyModes)[number]
 
 export type PrivacyRefusal = { reason: 'privacy_mode_unavailable'; mode: PrivacyMode }
 

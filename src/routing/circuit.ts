@@ -2,8 +2,8 @@ import type { Deployment } from './catalog.ts'
 
 /**
  * Health of deployments as this process sees it. Five failures in a row open a deployment's circuit: it is tried last
- * for two seconds, then four, up to a minute; then one call probes it, and an answer closes the circuit. An open
- * circuit never refuses: when nothing else is left, the call is tried all the same.
+ * for two seconds, then four, up to a minute; after that calls may try it again, the next failure opens it for longer and
+ * an answer closes it. An open circuit never refuses: when nothing else is left, the call is tried all the same.
  */
 export class Circuits {
   readonly #states = new Map<string, { failures: number; openUntilMs: number; openings: number }>()
