@@ -19,6 +19,7 @@ export async function checkLedger(options: {
   const client = new pg.Client({ connectionString: options.adminUrl, connectionTimeoutMillis: 10_000 })
   await client.connect()
   try {
+    await untilUnfolded(client)
     const ledger = await one(client, ledgerText)
     const budgets = await one(client, budgetsText)
     const left = await one(client, 'select count(*) as reservations from reservation')
@@ -49,6 +50,16 @@ const ledgerText = `
 select count(*)::text as rows, count(distinct (tenant_id, request_id))::text as requests,
   coalesce(sum(input_tokens + output_tokens), 0)::text as tokens, coalesce(sum(charge_picos), 0)::text as picos
 from usage_event`
+
+/** Batches become rows of the ledger within some tens of milliseconds; a batch that stays is a fault. */
+async function untilUnfolded(client: pg.Client): Promise<void> {
+  for (let looks = 0; looks < 100; looks++) {
+    const { waiting } = await one(client, 'select count(*)::text as waiting from usage_batch')
+    if (waiting === '0') return
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+  throw new Error('batches of the ledger were not unfolded within 5 s')
+}
 
 // A lease that was returned has moved its use to the account; one that was not holds it still.
 const budgetsText = `

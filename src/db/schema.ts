@@ -106,12 +106,6 @@ export interface Instance {
   started_at: Generated<Timestamp>;
 }
 
-export interface InstanceLane {
-  instance_id: string;
-  lane: number;
-  last_batch: Generated<Int8>;
-}
-
 export interface License {
   created_at: Generated<Timestamp>;
   license: string;
@@ -198,6 +192,25 @@ export interface Tenant {
   tenant_id: Generated<string>;
 }
 
+export interface UsageBatch {
+  batch: Int8;
+  ended: Json;
+  events: Json;
+  instance_id: string;
+  lane: number;
+  written_at: Generated<Timestamp>;
+}
+
+export interface UsageBatchRefused {
+  batch: Int8;
+  ended: Json;
+  events: Json;
+  instance_id: string;
+  lane: number;
+  refused_at: Generated<Timestamp>;
+  why: string;
+}
+
 export interface UsageEvent {
   application: string;
   attempt: number;
@@ -242,7 +255,6 @@ export interface DB {
   directory_change: DirectoryChange;
   facility: Facility;
   instance: Instance;
-  instance_lane: InstanceLane;
   license: License;
   license_act: LicenseAct;
   license_revision: LicenseRevision;
@@ -252,5 +264,7 @@ export interface DB {
   rate_window: RateWindow;
   reservation: Reservation;
   tenant: Tenant;
+  usage_batch: UsageBatch;
+  usage_batch_refused: UsageBatchRefused;
   usage_event: UsageEvent;
 }

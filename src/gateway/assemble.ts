@@ -1,7 +1,7 @@
 import type { Clock, Defer, Hmac, Log, Random, Uuid } from '../kernel/index.ts'
 import type { Database } from '../db/index.ts'
-import { GroupCommit, writeBatchTo, writeOpenTo } from '../metering/index.ts'
-import { lanes, Lender, type RateStore } from '../quota/index.ts'
+import { GroupCommit, setAsideIn, unfoldBatchesIn, writeBatchTo, writeOpenTo } from '../metering/index.ts'
+import { Lender, type RateStore } from '../quota/index.ts'
 import { Circuits, type Deadlines, type Deployment, type Upstream } from '../routing/index.ts'
 import { Directory, nothingKnown, type Known } from './directory.ts'
 import type { Gateway, Meter } from './gateway.ts'
@@ -72,15 +72,24 @@ export function assembleGateway(parts: Parts): Gateway {
   )
   const ledger = new GroupCommit(
     {
-      write: writeBatchTo(database, log),
+      write: writeBatchTo(database),
+      unfold: unfoldBatchesIn(database),
+      setAside: setAsideIn(database),
       writeOpen: writeOpenTo(database),
       log,
       instanceId: () => lender.instanceId,
       onFenced: () => lender.beginAnew(),
-      monotonicMs,
-      pause: (milliseconds) => new Promise((resolve) => void after(milliseconds, () => resolve())),
+      time: { monotonicMs, after },
     },
-    { lanes: lanes.length, batchMax: 500, waitingMax: 20_000, giveUpMs: 5_000 },
+    {
+      lanes: 2,
+      batchMax: 500,
+      waitingMax: 20_000,
+      giveUpMs: 5_000,
+      noteAfterMs: 5,
+      // On Workers nobody else's batch comes.
+      unfoldAfterMs: parts.platform === 'workers' ? 0 : 50,
+    },
   )
   return {
     clock,

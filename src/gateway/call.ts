@@ -56,7 +56,7 @@ async function throughTheGates(gateway: Gateway, call: Call): Promise<Answer> {
   if (plan === undefined) return no(gateway, call, [{ reason: 'plan_missing', plan: planName }])
   const charge = chargeAt(plan, permit.value.model.model)
   const bound = boundOf(request.value.measured, permit.value.version, charge)
-  gateway.ledger.requireRoom(principal.value.tenant.tenantId)
+  gateway.ledger.requireRoom()
   const reservation = await reserve(gateway.lender, permit.value, bound, call.now)
   if (!reservation.ok) return no(gateway, call, reservation.error)
 

@@ -2,6 +2,7 @@ import { err, formatAmount, isoOf, ok, picos, plusDays, type Result } from '../k
 import { tenantTransaction } from '../db/index.ts'
 import { authenticate } from '../identity/index.ts'
 import { budgetName, licenseState, requireLicense, revisionAt, type LicenseFacts } from '../licensing/index.ts'
+import { untilUnfolded } from '../metering/index.ts'
 import { limitOf, loadAccounts, periodOf } from '../quota/index.ts'
 import type { Asking, Gateway } from './gateway.ts'
 import { listedFor } from './list-models.ts'
@@ -53,6 +54,7 @@ async function budgetsOf(
   facts: LicenseFacts,
   revision: NonNullable<ReturnType<typeof revisionAt>>,
 ): Promise<readonly object[]> {
+  await untilUnfolded(gateway.database)
   const accounts = await tenantTransaction(gateway.database, facts.tenantId, (tx) => loadAccounts(tx, facts.license))
   return revision.terms.budgets.map((budget) => {
     const period = periodOf(budget.per, { start: revision.termStart, end: revision.termEnd }, asking.now)

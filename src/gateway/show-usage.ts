@@ -11,7 +11,7 @@ import {
 } from '../kernel/index.ts'
 import { tenantTransaction } from '../db/index.ts'
 import { authenticate } from '../identity/index.ts'
-import { loadUsage, type UsageCursor, type UsageRow } from '../metering/index.ts'
+import { loadUsage, untilUnfolded, type UsageCursor, type UsageRow } from '../metering/index.ts'
 import type { Asking, Gateway } from './gateway.ts'
 import type { Refusal } from './refusal.ts'
 
@@ -38,6 +38,7 @@ export async function showUsage(
   if (!principal.ok) return err([principal.error])
   const page = readPage(query, asking.now)
   if (!page.ok) return err([page.error])
+  await untilUnfolded(gateway.database)
   const rows = await tenantTransaction(gateway.database, principal.value.tenant.tenantId, (tx) =>
     loadUsage(tx, { ...page.value, rowsMax: page.value.rowsMax + 1 }),
   )

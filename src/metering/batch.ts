@@ -12,44 +12,119 @@ export interface OpenCall {
   readonly holds: readonly { readonly budget: string; readonly periodStart: number; readonly atExpiry: string }[]
 }
 
-export interface Batch {
-  readonly instanceId: Uuid
-  readonly lane: number
-  /** Counts up from one in each lane of an instance. */
-  readonly number: number
-  readonly events: readonly UsageEvent[]
-  /** Calls whose open row is to go. */
-  readonly ended: readonly { readonly tenantId: Uuid; readonly requestId: Uuid }[]
+/** A row of the ledger with what it takes out of leases. Both happen or neither does. */
+export interface SettledRow {
+  readonly event: UsageEvent
   readonly uses: readonly LeaseUse[]
 }
 
+/** The name of a call in flight whose note is to go. */
+export type EndedCall = Pick<CallFacts, 'tenantId' | 'requestId'>
+
+/** Which batch of which lane: counts up from one in each lane of an instance. */
+export interface BatchName {
+  readonly instanceId: Uuid
+  readonly lane: number
+  readonly number: number
+}
+
+/** A batch as it is written: packed once, the same in the database and in the spool. */
+export interface PackedBatch extends BatchName {
+  /** JSON array of usage events, each with its `uses`. */
+  readonly events: string
+  /** JSON array of ended calls. */
+  readonly ended: string
+}
+
+export function packBatch(
+  name: BatchName,
+  load: { rows: readonly SettledRow[]; ended: readonly EndedCall[] },
+): PackedBatch {
+  const { instanceId, lane, number } = name
+  return {
+    instanceId,
+    lane,
+    number,
+    events: JSON.stringify(load.rows.map(packedRow)),
+    ended: JSON.stringify(load.ended),
+  }
+}
+
+const packedRow = ({ event, uses }: SettledRow) => ({
+  ...event,
+  charge: event.charge.toString(),
+  uses: uses
+    .filter(({ used }) => used > 0n)
+    .map(({ pocket: { account }, used }) => ({
+      budget: account.budget,
+      periodStart: account.periodStart,
+      used: used.toString(),
+    })),
+})
+
 /**
- * Writes a batch in one statement, or nothing of it. `repeated`: it had been written and its answer was lost. `fenced`:
- * the instance was taken for dead.
- * @throws Failure when the database did not answer; any other error when it refused a row.
+ * Writes a batch durably, or nothing of it. `repeated`: it had been written and its answer was lost. `fenced`: the
+ * instance was taken for dead.
+ * @throws Failure when the database did not answer; any other error when it refused the batch.
  */
-export type WriteBatch = (batch: Batch) => Promise<'written' | 'repeated' | 'fenced'>
+export type WriteBatch = (batch: PackedBatch) => Promise<'written' | 'repeated' | 'fenced'>
+
+/** What came of batches that were unfolded. */
+export interface Unfolded {
+  readonly batches: number
+  /** Rows that the batches held, and those of them that the ledger did not have yet. */
+  readonly rows: number
+  readonly written: number
+  /** Leases that the written rows took from, and those of them that were there. */
+  readonly uses: number
+  readonly settled: number
+}
+
+/**
+ * Turns written batches of one instance into rows of the ledger, in one transaction. A row that the ledger has already
+ * changes nothing, its leases neither.
+ * @throws Failure when the database did not answer; any other error when it refused a row, and then nothing was done.
+ */
+export type UnfoldBatches = (batches: readonly BatchName[]) => Promise<Unfolded>
+
+/** Sets a batch aside that the ledger refuses, for an operator to book. */
+export type SetAside = (batch: BatchName, why: string) => Promise<void>
 
 /** Notes calls in flight, unless the instance was taken for dead. */
 export type WriteOpen = (instanceId: Uuid, calls: readonly OpenCall[]) => Promise<void>
 
+/** The time of a group commit: simulated in tests. */
+export interface CommitTime {
+  monotonicMs(): number
+  /** Runs `wake` after that many milliseconds, or never when cancelled first. */
+  after(milliseconds: number, wake: () => void): { cancel(): void }
+}
+
 export interface CommitNeeds {
   readonly write: WriteBatch
+  readonly unfold: UnfoldBatches
+  readonly setAside: SetAside
   readonly writeOpen: WriteOpen
+  readonly time: CommitTime
   readonly log: Log
   /** The name under which this instance runs now. */
   instanceId(): Uuid
   /** This instance was taken for dead: it must begin anew. */
   onFenced(): Promise<void>
-  monotonicMs(): number
-  pause(milliseconds: number): Promise<void>
 }
 
 export interface CommitOptions {
   readonly lanes: number
   readonly batchMax: number
-  /** Events that may wait in one lane; beyond that no call is admitted. */
+  /** Events that may wait in all lanes; beyond that no call is admitted. */
   readonly waitingMax: number
   /** After so long the calls of a batch are told that it failed. It is tried on all the same. */
   readonly giveUpMs: number
+  /** A call that ends sooner needs no note. */
+  readonly noteAfterMs: number
+  /** Batches wait so long for others before they are unfolded together. */
+  readonly unfoldAfterMs: number
 }
+
+export const pause = (time: CommitTime, milliseconds: number): Promise<void> =>
+  new Promise((resolve) => void time.after(milliseconds, resolve))

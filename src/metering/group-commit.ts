@@ -1,29 +1,38 @@
-import { Failure, type Uuid } from '../kernel/index.ts'
+import { Failure } from '../kernel/index.ts'
 import type { LeaseUse } from '../quota/index.ts'
-import type { CommitNeeds, CommitOptions, OpenCall } from './batch.ts'
+import type { CommitNeeds, CommitOptions, EndedCall, OpenCall } from './batch.ts'
 import { CommitLane } from './commit-lane.ts'
 import { Journal } from './journal.ts'
-import type { CallFacts, UsageEvent } from './usage-event.ts'
+import { SafeKeeping } from './safe-keeping.ts'
+import { Unfolder } from './unfolder.ts'
+import type { UsageEvent } from './usage-event.ts'
 
 /**
  * The ledger's queue. A lane writes one batch at a time; what arrives meanwhile is the next batch. There is no timer: an
- * idle lane writes at once, a busy one writes more rows at a time. A tenant always takes the same lane, so that no two
- * batches of an instance ever want the same row.
+ * idle lane writes at once, a busy one writes more rows at a time. A batch is one packed row, so that a commit costs as
+ * little as a durable write can; the batches are unfolded into rows of the ledger soon after.
  */
 export class GroupCommit {
   readonly #options: CommitOptions
   readonly #lanes: readonly CommitLane[]
   readonly #journal: Journal
+  readonly #unfolder: Unfolder
+  readonly #keeping: SafeKeeping
 
   constructor(needs: CommitNeeds, options: CommitOptions) {
     this.#options = options
-    this.#lanes = Array.from({ length: options.lanes }, (_, lane) => new CommitLane(lane, needs, options))
+    this.#unfolder = new Unfolder(needs, options.unfoldAfterMs)
+    this.#keeping = new SafeKeeping(needs, this.#unfolder)
+    this.#lanes = Array.from(
+      { length: options.lanes },
+      (_, lane) => new CommitLane(lane, needs, options, this.#keeping),
+    )
     this.#journal = new Journal(needs, options)
   }
 
   /** @throws Failure when so much waits that another call could not be settled in time. */
-  requireRoom(tenantId: Uuid): void {
-    if (this.#lane(tenantId).waiting >= this.#options.waitingMax)
+  requireRoom(): void {
+    if (this.waiting >= this.#options.waitingMax)
       throw new Failure('database', 'the ledger is behind', { retryable: true })
   }
 
@@ -32,36 +41,51 @@ export class GroupCommit {
     this.#journal.note(call)
   }
 
-  /** A call is no longer in flight, and no row of its own says so. */
-  async close(call: Pick<CallFacts, 'tenantId' | 'requestId'>): Promise<void> {
-    if (await this.#journal.ended(call.requestId)) this.#lane(call.tenantId).end(call)
+  /** A call is no longer in flight: its note goes, should there be one. */
+  close(call: EndedCall): void {
+    this.#end(call, this.#freeLane())
   }
 
   /**
-   * Resolves when the row is committed. `last` is said with the last row of a call: it is no longer in flight then.
+   * Resolves when the row is safe. `last` is said with the last row of a call: it is no longer in flight then.
    * @throws Failure when it could not be written in time.
    */
   append(event: UsageEvent, uses: readonly LeaseUse[], options: { last: boolean }): Promise<void> {
-    const lane = this.#lane(event.tenantId)
-    const noted = options.last && this.#journal.ended(event.requestId)
-    if (typeof noted === 'boolean') return lane.append(event, uses, { ends: noted })
-    return noted.then((ends) => lane.append(event, uses, { ends }))
+    const lane = this.#freeLane()
+    if (options.last) this.#end(event, lane)
+    return lane.append({ event, uses })
   }
 
-  /** Resolves when nothing waits any more. */
+  /** Resolves when nothing waits any more and every batch is unfolded. */
   async drained(): Promise<void> {
     await this.#journal.drained()
     for (const lane of this.#lanes) await lane.drained()
+    await this.#keeping.drained()
+    await this.#unfolder.drained()
+  }
+
+  /** Resolves when every row that is safe by now can be read in the ledger. */
+  unfolded(): Promise<void> {
+    return this.#unfolder.drained()
   }
 
   get waiting(): number {
     return this.#lanes.reduce((sum, lane) => sum + lane.waiting, 0)
   }
 
-  #lane(tenantId: Uuid): CommitLane {
-    // The last hex digits of a tenant's UUID are random.
-    const lane = this.#lanes[Number.parseInt(tenantId.slice(-2), 16) % this.#lanes.length]
-    if (lane === undefined) throw new RangeError('a group commit has at least one lane')
-    return lane
+  #end({ tenantId, requestId }: EndedCall, lane: CommitLane): void {
+    this.#journal.ended(requestId, () => lane.end({ tenantId, requestId }))
+  }
+
+  /** An idle lane, or the one where least waits. */
+  #freeLane(): CommitLane {
+    let [free] = this.#lanes
+    for (const lane of this.#lanes) {
+      if (lane.isIdle) return lane
+      if (free === undefined || lane.waiting < free.waiting) free = lane
+    }
+    if (free === undefined) throw new RangeError('a group commit has at least one lane')
+    return free
   }
 }
+

@@ -3,33 +3,42 @@ import type { CommitNeeds, OpenCall } from './batch.ts'
 
 /**
  * Writes down which calls are in flight, beside them and not before them, so that a call is known when this process dies.
- * One statement at a time for all that began meanwhile, and without a wait for the disk: a note is of use only when this
- * process dies and the database lives on. A call that ends before its note was sent never needs one.
+ * A call gets its note once it has lasted a few milliseconds; one that ends sooner never needs one, because nobody has
+ * received anything of it before its row was written. One statement at a time for all that wait, and without a wait for
+ * the disk: a note is of use only when this process dies and the database lives on.
  */
 export class Journal {
   readonly #needs: CommitNeeds
-  readonly #batchMax: number
+  readonly #options: { readonly batchMax: number; readonly noteAfterMs: number }
   readonly #waiting = new Map<Uuid, OpenCall>()
-  #sending: ReadonlySet<Uuid> = new Set()
+  /** Calls whose note is on its way; those that have ended meanwhile, with what is to be done when it has come. */
+  readonly #sending = new Map<Uuid, (() => void) | undefined>()
   #sent: Promise<void> | undefined
+  #isDue = false
 
-  constructor(needs: CommitNeeds, options: { batchMax: number }) {
+  constructor(needs: CommitNeeds, options: { batchMax: number; noteAfterMs: number }) {
     this.#needs = needs
-    this.#batchMax = options.batchMax
+    this.#options = options
   }
 
   note(call: OpenCall): void {
     this.#waiting.set(call.facts.requestId, call)
-    this.#sent ??= this.#sendAll()
+    if (this.#isDue) return
+    this.#isDue = true
+    this.#needs.time.after(this.#options.noteAfterMs, () => {
+      this.#isDue = false
+      this.#sent ??= this.#sendAll()
+    })
   }
 
   /**
-   * A call ends. False when it has no note, because none was sent; true when it may have one, which is to go with its
-   * last row. A note on its way is waited for, or it would come after the row that ends it.
+   * A call ends. `remove` is said when there is a note of it that has to go, and as soon as it can: a note on its way
+   * would come after its removal.
    */
-  ended(requestId: Uuid): boolean | Promise<boolean> {
-    if (this.#waiting.delete(requestId)) return false
-    return this.#sending.has(requestId) && this.#sent !== undefined ? this.#sent.then(() => true) : true
+  ended(requestId: Uuid, remove: () => void): void {
+    if (this.#waiting.delete(requestId)) return
+    if (this.#sending.has(requestId)) this.#sending.set(requestId, remove)
+    else remove()
   }
 
   async drained(): Promise<void> {
@@ -37,24 +46,30 @@ export class Journal {
   }
 
   async #sendAll(): Promise<void> {
-    // What begins in this turn of the event loop is one statement.
-    await Promise.resolve()
     while (this.#waiting.size > 0) {
-      const calls: OpenCall[] = []
-      for (const [requestId, call] of this.#waiting) {
-        if (calls.length >= this.#batchMax) break
-        this.#waiting.delete(requestId)
-        if (call.facts.instanceId === this.#needs.instanceId()) calls.push(call)
-      }
-      this.#sending = new Set(calls.map((call) => call.facts.requestId))
+      const calls = this.#takeSome()
       try {
         if (calls.length > 0) await this.#needs.writeOpen(this.#needs.instanceId(), calls)
       } catch (error) {
         // The database is away, or refused a note. The call goes on; it is only not known should this process die too.
         if (!(error instanceof Failure)) this.#needs.log.error('journal.refused', { calls: calls.length }, error)
       }
-      this.#sending = new Set()
+      const removals = [...this.#sending.values()]
+      this.#sending.clear()
+      for (const remove of removals) remove?.()
     }
     this.#sent = undefined
+  }
+
+  #takeSome(): readonly OpenCall[] {
+    const calls: OpenCall[] = []
+    for (const [requestId, call] of this.#waiting) {
+      if (calls.length >= this.#options.batchMax) break
+      this.#waiting.delete(requestId)
+      if (call.facts.instanceId !== this.#needs.instanceId()) continue
+      this.#sending.set(requestId, undefined)
+      calls.push(call)
+    }
+    return calls
   }
 }

@@ -141,5 +141,6 @@ export async function release(
   attempts: readonly FailedAttempt[],
 ): Promise<void> {
   endReservation(reservation, { requests: 0, inputTokens: 0, outputTokens: 0, inferences: 0, cost: zeroPicos })
-  await Promise.all([ledger.close(facts), ...attempts.map((failed) => recordFailedAttempt(ledger, facts, failed))])
+  ledger.close(facts)
+  await Promise.all(attempts.map((failed) => recordFailedAttempt(ledger, facts, failed)))
 }

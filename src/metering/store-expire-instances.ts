@@ -1,12 +1,14 @@
 import { sql } from 'kysely'
 import type { Uuid } from '../kernel/index.ts'
 import { systemTransaction, type Database, type Tx } from '../db/index.ts'
+import { unfoldAllOf } from './store-unfold.ts'
 
 /**
  * Ends what dead instances left behind, each in one transaction: the calls that were in flight become ledger rows with
  * outcome `expired`, their tokens at the upper bound, because nobody knows what was used; they are not charged, and the
- * reconciliation with the model host's own log corrects them. What settled calls used is settled, the rest of the
- * leases is free. The instance's lanes go too: should it only have slept, it can write nothing more under this name.
+ * reconciliation with the model host's own log corrects them. Batches that it wrote are unfolded first: what settled
+ * calls used is settled, and the rest of the leases is free. Should the instance only have slept, it can write nothing
+ * more under this name.
  * @returns how many instances and calls were ended.
  */
 export async function expireInstances(database: Database): Promise<{ instances: number; calls: number }> {
@@ -26,8 +28,13 @@ async function expireOne(tx: Tx): Promise<{ calls: number } | undefined> {
     order by alive_until limit 1 for update skip locked`.execute(tx)
   const instanceId = dead.rows[0]?.instance_id
   if (instanceId === undefined) return undefined
-  // A batch that is being written now ends first, and what it settled is seen below; none comes after it.
-  await sql`select 1 from instance_lane where instance_id = ${instanceId} order by lane for update`.execute(tx)
+  // A batch that is being written now ends first, because it holds the instance's row; none comes after it.
+  await unfoldAllOf(tx, instanceId)
+  // A note may have come after the row that ended its call.
+  await sql`
+    delete from reservation r using usage_event e
+    where r.instance_id = ${instanceId} and e.tenant_id = r.tenant_id and e.started_at = r.started_at
+      and e.request_id = r.request_id and e.requests = 1`.execute(tx)
   const events = await sql<{ calls: string }>`
     with event as (
       insert into usage_event (

@@ -5,9 +5,6 @@ import type { Account, AccountState, LeaseAuthority } from './account.ts'
 /** The channel on which instances tell each other of shortages and of what was given back. */
 export const quotaChannel = 'formulary_quota'
 
-/** Lanes of the group commit of one instance. */
-export const lanes = [0, 1] as const
-
 const keyOf = (account: Account): unknown[] => [
   account.tenantId,
   account.license,
@@ -130,18 +127,16 @@ function stateFrom(row: StateRow | undefined): AccountState {
   }
 }
 
-/** A new instance, alive for one lease time, with its lanes. */
+/** A new instance, alive for one lease time. */
 export async function registerInstance(
   database: Database,
   instance: { instanceId: Uuid; platform: 'node' | 'workers'; leaseSeconds: number },
 ): Promise<void> {
   await systemStatement(database, 'lend-budget', {
     name: 'instance-register',
-    text: `with born as (
-             insert into instance (instance_id, platform, alive_until)
-             values ($1, $2, now() + make_interval(secs => $3)) returning instance_id)
-           insert into instance_lane (instance_id, lane) select instance_id, unnest($4::smallint[]) from born`,
-    values: [instance.instanceId, instance.platform, instance.leaseSeconds, lanes],
+    text: `insert into instance (instance_id, platform, alive_until)
+           values ($1, $2, now() + make_interval(secs => $3))`,
+    values: [instance.instanceId, instance.platform, instance.leaseSeconds],
   })
 }
 
@@ -161,7 +156,8 @@ export async function unregisterInstance(database: Database, instanceId: Uuid): 
     name: 'instance-unregister',
     text: `delete from instance i where instance_id = $1
              and not exists (select from budget_lease l where l.instance_id = i.instance_id)
-             and not exists (select from reservation r where r.instance_id = i.instance_id)`,
+             and not exists (select from reservation r where r.instance_id = i.instance_id)
+             and not exists (select from usage_batch b where b.instance_id = i.instance_id)`,
     values: [instanceId],
   })
 }

@@ -1,4 +1,5 @@
 import { systemTransaction, type Database } from '../../src/db/index.ts'
+import { untilUnfolded } from '../../src/metering/index.ts'
 import { until } from '../support/ledger.ts'
 
 /** What the ledger says of one attempt of a call. */
@@ -15,8 +16,9 @@ export interface CallRow {
 }
 
 /** The rows of one call, by the id that its caller was given, in the order of its attempts. */
-export const rowsOfCall = (database: Database, requestId: string): Promise<readonly CallRow[]> =>
-  systemTransaction(database, 'maintain', async (tx) => {
+export async function rowsOfCall(database: Database, requestId: string): Promise<readonly CallRow[]> {
+  await untilUnfolded(database)
+  return systemTransaction(database, 'maintain', async (tx) => {
     const hex = requestId.slice('req_'.length)
     const uuid = hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
     const rows = await tx
@@ -37,6 +39,7 @@ export const rowsOfCall = (database: Database, requestId: string): Promise<reado
       charge: row.charge_picos,
     }))
   })
+}
 
 /** The same, waiting for what is written beside the answer: attempts that failed, calls whose caller left. */
 export async function awaitRowsOfCall(database: Database, requestId: string, count = 1): Promise<readonly CallRow[]> {

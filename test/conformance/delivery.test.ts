@@ -176,7 +176,7 @@ async function quietAt(count: () => number): Promise<number> {
 /** Holds every group commit back while `work` runs, which is given a way to wait until a commit stands waiting. */
 async function whileHeld<T>(work: (commitWaits: () => Promise<number>) => Promise<T>): Promise<T> {
   await holder.query(`begin; set local app.system = 'on'`)
-  const held = await holder.query('select 1 from instance_lane for update')
+  const held = await holder.query('select 1 from instance for update')
   expect(held.rowCount).toBeGreaterThan(0)
   const waiting = `select 1 from pg_locks where not granted and pg_backend_pid() = any(pg_blocking_pids(pid))`
   try {
@@ -186,15 +186,15 @@ async function whileHeld<T>(work: (commitWaits: () => Promise<number>) => Promis
   }
 }
 
-/** Makes the database answer every row of the ledger with an error, as a full disk or a broken rule would. */
+/** Makes the database answer every batch of the ledger with an error, as a full disk or a broken rule would. */
 async function withLedgerBroken(errorCode: string, work: () => Promise<void>): Promise<void> {
   await owner.query(`create function break_ledger() returns trigger language plpgsql as
     $$ begin raise exception 'broken for a test' using errcode = '${errorCode}'; end $$`)
-  await owner.query('create trigger broken before insert on usage_event for each row execute function break_ledger()')
+  await owner.query('create trigger broken before insert on usage_batch for each row execute function break_ledger()')
   try {
     await work()
   } finally {
-    await owner.query('drop trigger broken on usage_event')
+    await owner.query('drop trigger broken on usage_batch')
     await owner.query('drop function break_ledger()')
   }
 }

@@ -281,15 +281,15 @@ async function dumpDatabase(): Promise<string> {
   }
 }
 
-/** Makes the ledger refuse each row, with an error that the driver reports in full. */
+/** Makes the ledger refuse each batch, with an error that the driver reports in full. */
 async function withLedgerBroken(work: () => Promise<void>): Promise<void> {
   const owner = new pg.Client({ connectionString: house.databases.ownerUrl })
   await owner.connect()
-  await owner.query('alter table usage_event add constraint broken_for_a_test check (false) not valid')
+  await owner.query('alter table usage_batch add constraint broken_for_a_test check (false) not valid')
   try {
     await work()
   } finally {
-    await owner.query('alter table usage_event drop constraint broken_for_a_test')
+    await owner.query('alter table usage_batch drop constraint broken_for_a_test')
     await owner.end()
   }
 }
@@ -327,7 +327,7 @@ describe('content and secrets', () => {
     expect(lines.length).toBeGreaterThan(spoken.length)
     expect(log).toContain('"event":"call"')
     expect(log).toContain('"event":"call.refused"')
-    expect(log).toContain('"event":"ledger.row_refused"')
+    expect(log).toContain('"event":"ledger.write_refused"')
     expect(foundIn(log, secrets)).toEqual([])
   })
 

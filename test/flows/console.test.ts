@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { systemTransaction } from '../../src/db/index.ts'
 import { instant } from '../../src/kernel/index.ts'
 import { actOnLicense } from '../../src/licensing/index.ts'
+import { untilUnfolded } from '../../src/metering/index.ts'
 import { nodeLog } from '../../src/platform/node/log.ts'
 import { serveAdmin } from '../../src/platform/node/serve-admin.ts'
 import { openHouse, type House } from '../support/house.ts'
@@ -199,6 +200,7 @@ describe('the overview', () => {
   test('calls of this month stand in it with their exact charge', async () => {
     await call()
     await call()
+    await untilUnfolded(house.database)
     const page = await signedIn(admin)
     const { rows } = await ledger(
       'select sum(charge_picos)::text as charge, sum(output_tokens)::text as output from usage_event',

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { createApp, openApiDocument } from '../../src/app.ts'
 import { webTransport, type Gateway } from '../../src/gateway/index.ts'
+import { untilUnfolded } from '../../src/metering/index.ts'
 import { sitesOf, tenantNames, versions } from './declared-world.ts'
 import { keyFromByte, mistyped, withWrongSecret } from './impersonate.ts'
 import { strangers, type Stranger, type Visit } from './matrix.ts'
@@ -203,6 +204,7 @@ interface Happened {
 
 /** What calls leave behind at the model host and in the ledger. */
 async function whatHappened(): Promise<Happened> {
+  await untilUnfolded(world.house.database)
   // One round trip on a connection of the system's, because this is asked twice in each of several hundred tests.
   const { rows } = await world.house.database.systemPool.query<{ tenant_id: string; rows: bigint }>(
     'select tenant_id, count(*) as rows from usage_event group by tenant_id',

@@ -37,7 +37,7 @@ describe('who calls no model', () => {
     const owner = new pg.Client(worker.ownerUrl)
     await owner.connect()
     try {
-      const tables = 'instance, instance_lane, budget_account, budget_lease, reservation, usage_event, rate_window'
+      const tables = 'instance, usage_batch, budget_account, budget_lease, reservation, usage_event, rate_window'
       await owner.query('begin')
       await owner.query(`lock table ${tables} in access exclusive mode`)
       const key = worker.key('lakeside/ehr')

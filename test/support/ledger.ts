@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import { systemTransaction, type Database } from '../../src/db/index.ts'
+import { untilUnfolded } from '../../src/metering/index.ts'
 
 export interface LedgerRow {
   readonly requestId: string
@@ -12,8 +13,9 @@ export interface LedgerRow {
 }
 
 /** Every row of the ledger, of all tenants. */
-export const readLedger = (database: Database): Promise<readonly LedgerRow[]> =>
-  systemTransaction(database, 'maintain', async (tx) => {
+export async function readLedger(database: Database): Promise<readonly LedgerRow[]> {
+  await untilUnfolded(database)
+  return systemTransaction(database, 'maintain', async (tx) => {
     const rows = await tx.selectFrom('usage_event').selectAll().execute()
     return rows.map((row) => ({
       requestId: `req_${row.request_id.replaceAll('-', '')}`,
@@ -25,6 +27,7 @@ export const readLedger = (database: Database): Promise<readonly LedgerRow[]> =>
       requests: row.requests,
     }))
   })
+}
 
 export interface BudgetTotals {
   /** Settled, inside leases or not. */
@@ -34,8 +37,9 @@ export interface BudgetTotals {
 }
 
 /** What is used and held of a budget, over all its periods and tenants. */
-export const readBudget = (database: Database, budget: string): Promise<BudgetTotals> =>
-  systemTransaction(database, 'maintain', async (tx) => {
+export async function readBudget(database: Database, budget: string): Promise<BudgetTotals> {
+  await untilUnfolded(database)
+  return systemTransaction(database, 'maintain', async (tx) => {
     const { rows } = await sql<{ settled: string; leased: string; used: string }>`
       select coalesce(sum(settled), 0) as settled, coalesce(sum(leased), 0) as leased,
         (select coalesce(sum(used), 0) from budget_lease where budget = ${budget}) as used
@@ -44,16 +48,19 @@ export const readBudget = (database: Database, budget: string): Promise<BudgetTo
     const [settled, leased, used] = [BigInt(row?.settled ?? 0), BigInt(row?.leased ?? 0), BigInt(row?.used ?? 0)]
     return { used: settled + used, held: leased - used }
   })
+}
 
 /** Calls that the database takes to be in flight. */
-export const countOpenCalls = (database: Database): Promise<number> =>
-  systemTransaction(database, 'maintain', async (tx) => {
+export async function countOpenCalls(database: Database): Promise<number> {
+  await untilUnfolded(database)
+  return systemTransaction(database, 'maintain', async (tx) => {
     const row = await tx
       .selectFrom('reservation')
       .select((of) => of.fn.countAll<string>().as('open'))
       .executeTakeFirstOrThrow()
     return Number(row.open)
   })
+}
 
 /** Waits until a condition holds, looking every few milliseconds. @throws when it does not within the time. */
 export async function until(what: string, withinMs: number, holds: () => Promise<boolean> | boolean): Promise<number> {

@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util'
 import { formatAmount, instant, plusMs, type Instant } from '../../kernel/index.ts'
 import { systemTransaction, type Database } from '../../db/index.ts'
 import { isTenant } from '../../identity/index.ts'
-import { reportUsage, type UsageTotal } from '../../metering/index.ts'
+import { reportUsage, untilUnfolded, type UsageTotal } from '../../metering/index.ts'
 import { readInstant } from '../read-values.ts'
 import { reportMisuse, reportRefusal, type Io } from '../report.ts'
 
@@ -28,6 +28,7 @@ export async function runUsage(args: readonly string[], io: UsageIo): Promise<0 
   if (from >= to) return reportMisuse(io, '--from must come before --to, which is not part of the report')
   const { tenant } = values
   const period = { from, to, tenant }
+  await untilUnfolded(io.database)
   const totals = await systemTransaction(io.database, 'administer', async (tx) =>
     tenant !== undefined && !(await isTenant(tx, tenant)) ? undefined : reportUsage(tx, period),
   )
