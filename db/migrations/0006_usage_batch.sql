@@ -37,5 +37,8 @@ create table usage_batch_refused (
 -- Batches are numbered where they stand; lanes need no row of their own any more.
 drop table instance_lane;
 
+-- Where the process of an instance runs, so that a neighbor on the same machine can see that it is gone.
+alter table instance add column home text, add column pid integer;
+
 select protect_system_table('usage_batch', 'select, insert, delete');
 select protect_system_table('usage_batch_refused', 'select, insert');

@@ -58,7 +58,11 @@ export function openDatabase(options: DatabaseOptions): Database {
     keepAlive: true,
     ...(isBehindPooler
       ? { query_timeout: options.statementTimeoutMs }
-      : { statement_timeout: options.statementTimeoutMs }),
+      : {
+          statement_timeout: options.statementTimeoutMs,
+          // For a server that has stopped without a word and keeps no time.
+          query_timeout: options.statementTimeoutMs + 2_000,
+        }),
   }
   const role = options.role === undefined ? [] : [`-c role=${options.role}`]
   const atStart = (settings: readonly string[]) => (isBehindPooler ? {} : { options: settings.join(' ') })

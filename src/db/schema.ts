@@ -101,7 +101,9 @@ export interface Facility {
 
 export interface Instance {
   alive_until: Timestamp;
+  home: string | null;
   instance_id: string;
+  pid: number | null;
   platform: string;
   started_at: Generated<Timestamp>;
 }

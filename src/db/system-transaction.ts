@@ -29,6 +29,9 @@ export async function systemTransaction<T>(
   )
 }
 
+/** Calls wait for these statements; a database that takes longer is away. */
+const statementPatienceMs = 5_000
+
 /**
  * A system transaction of exactly one statement: one round trip, planned once per connection. For the two statements
  * that calls wait for, the lending of budgets and the group commit. Behind a pooler the connection has no scope of its
@@ -44,5 +47,7 @@ export async function systemStatement<Row extends pg.QueryResultRow>(
       const { rows } = await tx.executeQuery<Row>(CompiledQuery.raw(statement.text, statement.values))
       return rows
     })
-  return asFailure(async () => (await database.systemPool.query<Row>(statement)).rows)
+  // The server's own limit does not help against a server that has stopped, or a network that has.
+  const query = { ...statement, query_timeout: statementPatienceMs }
+  return asFailure(async () => (await database.systemPool.query<Row>(query)).rows)
 }

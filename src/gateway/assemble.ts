@@ -1,7 +1,15 @@
 import type { Clock, Defer, Hmac, Log, Random, Uuid } from '../kernel/index.ts'
 import type { Database } from '../db/index.ts'
-import { GroupCommit, setAsideIn, unfoldBatchesIn, writeBatchTo, writeOpenTo } from '../metering/index.ts'
-import { Lender, type RateStore } from '../quota/index.ts'
+import {
+  GroupCommit,
+  setAsideIn,
+  unfoldBatchesIn,
+  writeBatchTo,
+  writeLateTo,
+  writeOpenTo,
+  type Spool,
+} from '../metering/index.ts'
+import { Lender, type Place, type RateStore } from '../quota/index.ts'
 import { Circuits, type Deadlines, type Deployment, type Upstream } from '../routing/index.ts'
 import { Directory, nothingKnown, type Known } from './directory.ts'
 import type { Gateway, Meter } from './gateway.ts'
@@ -32,6 +40,9 @@ export interface Parts {
   readonly deadlines: Deadlines
   readonly bodyBytesMax: number
   readonly leaseSeconds: number
+  /** Where other processes can see whether this one lives. */
+  readonly place: Place | undefined
+  readonly spool: Spool | undefined
   readonly memory: Memory
   /** After so long without a word of the database the declarations are asked for again before a call is decided. */
   readonly staleAfterMs: number
@@ -58,6 +69,7 @@ export function assembleGateway(parts: Parts): Gateway {
       time: { monotonicMs, after },
       log,
       platform: parts.platform,
+      place: parts.place,
       now,
       newInstanceId: () => random.uuid(clock.now()),
     },
@@ -75,6 +87,8 @@ export function assembleGateway(parts: Parts): Gateway {
       write: writeBatchTo(database),
       unfold: unfoldBatchesIn(database),
       setAside: setAsideIn(database),
+      writeLate: writeLateTo(database),
+      spool: parts.spool,
       writeOpen: writeOpenTo(database),
       log,
       instanceId: () => lender.instanceId,
@@ -89,6 +103,7 @@ export function assembleGateway(parts: Parts): Gateway {
       noteAfterMs: 5,
       // On Workers nobody else's batch comes.
       unfoldAfterMs: parts.platform === 'workers' ? 0 : 50,
+      spoolAfterMs: 1_000,
     },
   )
   return {

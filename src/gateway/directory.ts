@@ -86,7 +86,7 @@ export class Directory {
     return this.#isStale() ? undefined : this.#known.keys.get(keyId)
   }
 
-  /** @throws Failure when what is known is stale and the database is away: nobody is refused for an outage of ours. */
+  /** @throws Failure when the database is away: nobody is refused for an outage of ours. */
   async findKeyAgain(keyId: string): Promise<KeyFacts | undefined> {
     if (this.#isStale()) await this.refresh()
     else {
@@ -97,8 +97,8 @@ export class Directory {
   }
 
   /**
-   * Looks, unless somebody else confirms meanwhile what is known: on Workers that is another request. The database may
-   * be away. A key that is not known is then not known as before.
+   * Looks, unless somebody else confirms meanwhile what is known: on Workers that is another request.
+   * @throws Failure when the database is away: nobody can say then that a key is wrong.
    */
   async #lookSoon(): Promise<void> {
     const known = this.#known
@@ -110,7 +110,7 @@ export class Directory {
     this.#nextLook = undefined
     if (isConfirmed()) return
     known.lookedAtMs = this.#needs.monotonicMs()
-    await this.refresh().catch(() => {})
+    await this.refresh()
   }
 
   findLicenses(tenantId: Uuid): readonly LicenseFacts[] {

@@ -2,10 +2,12 @@ import { ensureMonthsJob } from './ensure-months.ts'
 import { expireInstancesJob } from './expire-instances.ts'
 import type { Job } from './job.ts'
 import { pruneJob } from './prune.ts'
+import { unfoldStragglersJob } from './unfold-stragglers.ts'
 
 /** The table of recurring jobs. */
 export const jobsFor = (options: { leaseSeconds: number }): readonly Job[] => [
   expireInstancesJob(options.leaseSeconds),
+  unfoldStragglersJob,
   ensureMonthsJob,
   pruneJob,
 ]

@@ -1,5 +1,7 @@
-import type { Log, Uuid } from '../kernel/index.ts'
+import { z } from 'zod'
+import { isUuid, type Log, type Uuid } from '../kernel/index.ts'
 import type { LeaseUse } from '../quota/index.ts'
+import type { Spool } from './spool.ts'
 import type { CallFacts, UsageEvent } from './usage-event.ts'
 
 /** A call in flight, as the database keeps it in case this process dies. */
@@ -29,12 +31,16 @@ export interface BatchName {
 }
 
 /** A batch as it is written: packed once, the same in the database and in the spool. */
-export interface PackedBatch extends BatchName {
+export const PackedBatch = z.object({
+  instanceId: z.string().refine(isUuid),
+  lane: z.int(),
+  number: z.int(),
   /** JSON array of usage events, each with its `uses`. */
-  readonly events: string
+  events: z.string(),
   /** JSON array of ended calls. */
-  readonly ended: string
-}
+  ended: z.string(),
+})
+export type PackedBatch = Readonly<z.infer<typeof PackedBatch>>
 
 export function packBatch(
   name: BatchName,
@@ -87,6 +93,13 @@ export interface Unfolded {
  */
 export type UnfoldBatches = (batches: readonly BatchName[]) => Promise<Unfolded>
 
+/**
+ * Writes the rows of a batch whose instance was taken for dead before it came: straight into the ledger and the
+ * budgets, whose leases are gone.
+ * @throws Failure when the database did not answer.
+ */
+export type WriteLate = (batch: PackedBatch) => Promise<void>
+
 /** Sets a batch aside that the ledger refuses, for an operator to book. */
 export type SetAside = (batch: BatchName, why: string) => Promise<void>
 
@@ -104,6 +117,9 @@ export interface CommitNeeds {
   readonly write: WriteBatch
   readonly unfold: UnfoldBatches
   readonly setAside: SetAside
+  readonly writeLate: WriteLate
+  /** Undefined where there is no disk: what cannot be written is then told to the caller. */
+  readonly spool: Spool | undefined
   readonly writeOpen: WriteOpen
   readonly time: CommitTime
   readonly log: Log
@@ -124,6 +140,8 @@ export interface CommitOptions {
   readonly noteAfterMs: number
   /** Batches wait so long for others before they are unfolded together. */
   readonly unfoldAfterMs: number
+  /** A batch that the database has not taken after so long goes to the spool. */
+  readonly spoolAfterMs: number
 }
 
 export const pause = (time: CommitTime, milliseconds: number): Promise<void> =>

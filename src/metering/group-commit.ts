@@ -22,7 +22,7 @@ export class GroupCommit {
   constructor(needs: CommitNeeds, options: CommitOptions) {
     this.#options = options
     this.#unfolder = new Unfolder(needs, options.unfoldAfterMs)
-    this.#keeping = new SafeKeeping(needs, this.#unfolder)
+    this.#keeping = new SafeKeeping(needs, this.#unfolder, options)
     this.#lanes = Array.from(
       { length: options.lanes },
       (_, lane) => new CommitLane(lane, needs, options, this.#keeping),
@@ -77,6 +77,11 @@ export class GroupCommit {
     this.#journal.ended(requestId, () => lane.end({ tenantId, requestId }))
   }
 
+  /** Batches that only this machine's disk knows. */
+  get spooled(): number {
+    return this.#keeping.spooled
+  }
+
   /** An idle lane, or the one where least waits. */
   #freeLane(): CommitLane {
     let [free] = this.#lanes
@@ -88,4 +93,3 @@ export class GroupCommit {
     return free
   }
 }
-

@@ -27,7 +27,7 @@ export class Journal {
     this.#isDue = true
     this.#needs.time.after(this.#options.noteAfterMs, () => {
       this.#isDue = false
-      this.#sent ??= this.#sendAll()
+      this.#send()
     })
   }
 
@@ -45,6 +45,14 @@ export class Journal {
     while (this.#sent !== undefined) await this.#sent
   }
 
+  #send(): void {
+    if (this.#waiting.size === 0) return
+    this.#sent ??= this.#sendAll().finally(() => {
+      this.#sent = undefined
+      this.#send()
+    })
+  }
+
   async #sendAll(): Promise<void> {
     while (this.#waiting.size > 0) {
       const calls = this.#takeSome()
@@ -58,7 +66,6 @@ export class Journal {
       this.#sending.clear()
       for (const remove of removals) remove?.()
     }
-    this.#sent = undefined
   }
 
   #takeSome(): readonly OpenCall[] {

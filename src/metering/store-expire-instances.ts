@@ -15,19 +15,31 @@ export async function expireInstances(database: Database): Promise<{ instances: 
   let instances = 0
   let calls = 0
   for (;;) {
-    const ended = await systemTransaction(database, 'sweep-instances', expireOne)
+    const ended = await systemTransaction(database, 'sweep-instances', expireOneOfAll)
     if (ended === undefined) return { instances, calls }
     instances++
     calls += ended.calls
   }
 }
 
-async function expireOne(tx: Tx): Promise<{ calls: number } | undefined> {
+/** Ends one instance whose process is known to be dead. Nothing happens when it is ended already. */
+export async function expireInstance(database: Database, instanceId: Uuid): Promise<void> {
+  await systemTransaction(database, 'sweep-instances', async (tx) => {
+    const { rows } = await sql`select 1 from instance where instance_id = ${instanceId} for update`.execute(tx)
+    if (rows.length === 1) await expireOne(tx, instanceId)
+  })
+}
+
+async function expireOneOfAll(tx: Tx): Promise<{ calls: number } | undefined> {
   const dead = await sql<{ instance_id: Uuid }>`
     select instance_id from instance where alive_until < now()
     order by alive_until limit 1 for update skip locked`.execute(tx)
   const instanceId = dead.rows[0]?.instance_id
-  if (instanceId === undefined) return undefined
+  return instanceId === undefined ? undefined : expireOne(tx, instanceId)
+}
+
+/** The transaction holds the instance's row. */
+async function expireOne(tx: Tx, instanceId: Uuid): Promise<{ calls: number }> {
   // A batch that is being written now ends first, because it holds the instance's row; none comes after it.
   await unfoldAllOf(tx, instanceId)
   // A note may have come after the row that ended its call.

@@ -56,7 +56,9 @@ export class Unfolder {
     while (left > 0) {
       const [first] = this.#waiting
       const instanceId = first?.batch.instanceId
-      const some = this.#waiting.slice(0, Math.min(left, batchesMax)).filter((one) => one.batch.instanceId === instanceId)
+      const some = this.#waiting
+        .slice(0, Math.min(left, batchesMax))
+        .filter((one) => one.batch.instanceId === instanceId)
       await this.#unfold(some)
       this.#remove(some)
       left -= some.length
@@ -112,4 +114,3 @@ export class Unfolder {
     }
   }
 }
-

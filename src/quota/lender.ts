@@ -4,7 +4,7 @@ import type { Account, AccountLimit } from './account.ts'
 import { BudgetPocket, type PocketOptions, type PocketTime } from './budget-pocket.ts'
 import type { Pockets } from './limits.ts'
 import { RatePocket, type RateStore } from './rate-pocket.ts'
-import { postgresAuthority, registerInstance, renewInstance, unregisterInstance } from './store.ts'
+import { postgresAuthority, registerInstance, renewInstance, unregisterInstance, type Place } from './store.ts'
 
 export interface LenderOptions extends PocketOptions {
   /** An instance that is silent for this long is taken for dead, and what it held is free again. */
@@ -17,9 +17,14 @@ interface LenderNeeds {
   readonly time: PocketTime
   readonly log: Log
   readonly platform: 'node' | 'workers'
+  readonly place: Place | undefined
   now(): Instant
   newInstanceId(): Uuid
 }
+
+/** A sign of life so often, and a lease that nobody uses is kept so long, however long a lease time is. */
+const beatMsMax = 4_000
+const idleMsMax = 8_000
 
 /** How often, and how long each time, a stop waits for a pocket's last answer. */
 const closingRoundsMax = 100
@@ -62,14 +67,10 @@ export class Lender implements Pockets {
   /** Registers the instance; on Node it also keeps it alive until `stop`. */
   async start(options: { keepAlive: boolean }): Promise<void> {
     const asked = this.#needs.time.monotonicMs()
-    const { leaseSeconds } = this.#options
-    await registerInstance(this.#needs.database, {
-      instanceId: this.#instanceId,
-      platform: this.#needs.platform,
-      leaseSeconds,
-    })
+    await this.#register()
     this.#stayFresh(asked)
-    if (options.keepAlive) this.#timer = setInterval(() => void this.#beat(), (leaseSeconds * 1000) / 4)
+    const beatMs = Math.min(beatMsMax, (this.#options.leaseSeconds * 1000) / 4)
+    if (options.keepAlive) this.#timer = setInterval(() => void this.#beat(), beatMs)
   }
 
   /** Where an instance lives for one request, it is registered by the call that needs it, and most requests need none. */
@@ -177,16 +178,18 @@ export class Lender implements Pockets {
     this.#instanceId = this.#needs.newInstanceId()
     this.#authority = postgresAuthority(this.#needs.database, this.#instanceId)
     const asked = this.#needs.time.monotonicMs()
-    await registerInstance(this.#needs.database, {
-      instanceId: this.#instanceId,
-      platform: this.#needs.platform,
-      leaseSeconds: this.#options.leaseSeconds,
-    })
+    await this.#register()
     this.#stayFresh(asked)
   }
 
+  #register(): Promise<void> {
+    const { database, platform, place } = this.#needs
+    const { leaseSeconds } = this.#options
+    return registerInstance(database, { instanceId: this.#instanceId, platform, leaseSeconds, place })
+  }
+
   async #closeIdle(): Promise<void> {
-    const idleMs = (this.#options.leaseSeconds * 1000) / 2
+    const idleMs = Math.min(idleMsMax, (this.#options.leaseSeconds * 1000) / 2)
     // A pocket is forgotten an hour after its period: until then a waiting call may still know it, and two pockets of
     // one account would share one lease.
     const longAgo = this.#needs.now() - 3_600_000

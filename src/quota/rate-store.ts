@@ -9,6 +9,9 @@ export type MakeLimiter = (limit: number) => Limiter
 
 export const windowSeconds = 60
 
+/** A store that failed is left alone for so long, so that not every call waits for it. */
+const aloneMs = 2_000
+
 /** Counts in the UNLOGGED table `rate_window`, made by our migration. `pool` is a pg pool of the system's scope. */
 export const postgresLimiter =
   (pool: unknown): MakeLimiter =>
@@ -43,6 +46,11 @@ export const redisLimiter =
  * counted in this process alone: a rate protects the model host, it is not money, and an outage of ours must not refuse.
  */
 export function rateStore(makeLimiter: MakeLimiter, onStoreFailure: (failure: Failure) => void): RateStore {
+  let aloneUntil = 0
+  const storeFailed = (cause: unknown) => {
+    aloneUntil = performance.now() + aloneMs
+    onStoreFailure(new Failure('rate_store', 'the rate store cannot be reached', { retryable: true, cause }))
+  }
   const limiters = new Map<number, { shared: Limiter; alone: RateLimiterMemory }>()
   const limiterFor = (limit: number) => {
     let pair = limiters.get(limit)
@@ -58,10 +66,11 @@ export function rateStore(makeLimiter: MakeLimiter, onStoreFailure: (failure: Fa
   return {
     async take({ key, limit, points }) {
       const { shared, alone } = limiterFor(limit)
+      if (performance.now() < aloneUntil) return takeFrom(alone, key, limit, points)
       try {
         return await takeFrom(shared, key, limit, points)
       } catch (error) {
-        onStoreFailure(new Failure('rate_store', 'the rate store cannot be reached', { retryable: true, cause: error }))
+        storeFailed(error)
         return takeFrom(alone, key, limit, points)
       }
     },
@@ -70,7 +79,7 @@ export function rateStore(makeLimiter: MakeLimiter, onStoreFailure: (failure: Fa
         await limiterFor(limit).shared.reward(key, points)
       } catch (error) {
         // The window ends within a minute, and until then somewhat less is allowed.
-        onStoreFailure(new Failure('rate_store', 'the rate store cannot be reached', { retryable: true, cause: error }))
+        storeFailed(error)
       }
     },
   }

@@ -127,16 +127,40 @@ function stateFrom(row: StateRow | undefined): AccountState {
   }
 }
 
+/** Where an instance's process runs: who has the same home can see whether it still does. */
+export interface Place {
+  readonly home: string
+  readonly pid: number
+}
+
+/** The instances of one home. */
+export function instancesAt(
+  database: Database,
+  home: string,
+): Promise<readonly { readonly instanceId: Uuid; readonly pid: number }[]> {
+  return systemStatement(database, 'sweep-instances', {
+    name: 'instances-at',
+    text: `select instance_id as "instanceId", pid from instance where home = $1 and pid is not null`,
+    values: [home],
+  })
+}
+
 /** A new instance, alive for one lease time. */
 export async function registerInstance(
   database: Database,
-  instance: { instanceId: Uuid; platform: 'node' | 'workers'; leaseSeconds: number },
+  instance: { instanceId: Uuid; platform: 'node' | 'workers'; leaseSeconds: number; place: Place | undefined },
 ): Promise<void> {
   await systemStatement(database, 'lend-budget', {
     name: 'instance-register',
-    text: `insert into instance (instance_id, platform, alive_until)
-           values ($1, $2, now() + make_interval(secs => $3))`,
-    values: [instance.instanceId, instance.platform, instance.leaseSeconds],
+    text: `insert into instance (instance_id, platform, alive_until, home, pid)
+           values ($1, $2, now() + make_interval(secs => $3), $4, $5)`,
+    values: [
+      instance.instanceId,
+      instance.platform,
+      instance.leaseSeconds,
+      instance.place?.home ?? null,
+      instance.place?.pid ?? null,
+    ],
   })
 }
 

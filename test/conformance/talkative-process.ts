@@ -1,3 +1,6 @@
+import { mkdtempSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { ordersVariable } from '../../src/platform/node/gateway-worker.ts'
@@ -24,6 +27,7 @@ export async function spawnTalkative(
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     env: {
       ...process.env,
+      DATA_DIR: mkdtempSync(join(tmpdir(), 'formulary-test-data-')),
       PORT: '0',
       LEASE_SECONDS: '2',
       DRAIN_SECONDS: '1',

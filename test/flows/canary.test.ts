@@ -413,6 +413,8 @@ async function throwInside(errorOver: (body: string) => unknown): Promise<void> 
     staleAfterMs: 10_000,
     pepper: () => new TextEncoder().encode(testPepper),
     credential: () => canaries.hostCredential,
+    place: undefined,
+    spool: undefined,
     isStopping: () => false,
   })
   await gateway.directory.refresh()

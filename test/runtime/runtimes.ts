@@ -72,7 +72,7 @@ export async function openNode(): Promise<Runtime> {
     host,
     database,
     key,
-    atRest: () => emptied(database, ['reservation']),
+    atRest: () => emptied(database, ['reservation', 'usage_batch']),
     async stop() {
       await house.stop()
       await redirecting.stop()
@@ -108,7 +108,7 @@ export async function openWorkerd(bundle: Bundle, texts: Readonly<Record<string,
     ownerUrl: databases.ownerUrl,
     key,
     keys: applications.map(key),
-    atRest: () => emptied(database, ['reservation', 'budget_lease', 'instance']),
+    atRest: () => emptied(database, ['reservation', 'usage_batch', 'budget_lease', 'instance']),
     async stop() {
       await served.stop()
       await host.stop()
@@ -132,7 +132,10 @@ async function keysBy(mint: (application: string) => Promise<string>): Promise<(
   return (application) => keys.get(application) ?? ''
 }
 
-const emptied = (database: Database, tables: readonly ('reservation' | 'budget_lease' | 'instance')[]): Promise<void> =>
+const emptied = (
+  database: Database,
+  tables: readonly ('reservation' | 'usage_batch' | 'budget_lease' | 'instance')[],
+): Promise<void> =>
   until(`${tables.join(', ')} empty`, 10_000, () =>
     systemTransaction(database, 'maintain', async (tx) => {
       for (const table of tables) {

@@ -1,4 +1,7 @@
 import { randomBytes } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { startModelHost, type Knobs, type ModelHost } from '../../infra/model-host/model-host.ts'
 import { openDatabase, systemTransaction, type Database } from '../../src/db/index.ts'
 import { createKey } from '../../src/identity/index.ts'
@@ -49,7 +52,14 @@ export async function openHouse(options: HouseOptions = {}): Promise<House> {
   const declare = (replace: HouseOptions['replace']) => declareTree(database, host.url, replace)
   await declare(options.replace)
   const environment = { TEST_HOST_KEY: testHostKey, ...options.environment }
-  const config = readConfig({ PORT: '0', LEASE_SECONDS: '2', DRAIN_SECONDS: '5', ...options.environment })
+  const dataDir = mkdtempSync(join(tmpdir(), 'formulary-house-'))
+  const config = readConfig({
+    PORT: '0',
+    DATA_DIR: dataDir,
+    LEASE_SECONDS: '2',
+    DRAIN_SECONDS: '5',
+    ...options.environment,
+  })
   const open = () =>
     serveGateway({
       config,
@@ -87,6 +97,7 @@ export async function openHouse(options: HouseOptions = {}): Promise<House> {
       await host.stop()
       await database.close()
       await databases.drop()
+      rmSync(dataDir, { recursive: true, force: true })
     },
   }
 }

@@ -1,4 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process'
+import { mkdtempSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ordersVariable, type WorkerOrders } from '../../src/platform/node/gateway-worker.ts'
 import { testHostKey, testPepper } from './house.ts'
@@ -12,6 +15,9 @@ export interface GatewayProcess {
   stop(): Promise<void>
 }
 
+/** Processes of one database are neighbors. */
+const dataDirs = new Map<string, string>()
+
 const worker = fileURLToPath(new URL('../../src/platform/node/gateway-worker.ts', import.meta.url))
 
 /** A gateway as a process of its own, on a free port. */
@@ -19,6 +25,9 @@ export async function spawnGateway(options: {
   databaseUrl: string
   environment?: Readonly<Record<string, string>>
 }): Promise<GatewayProcess> {
+  const database = new URL(options.databaseUrl).pathname
+  const dataDir = dataDirs.get(database) ?? mkdtempSync(join(tmpdir(), 'formulary-test-data-'))
+  dataDirs.set(database, dataDir)
   const orders: WorkerOrders = { databaseUrl: options.databaseUrl, keyPepper: testPepper }
   const child = fork(worker, [], {
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
@@ -27,6 +36,7 @@ export async function spawnGateway(options: {
       PORT: '0',
       LEASE_SECONDS: '2',
       LOG_LEVEL: 'error',
+      DATA_DIR: dataDir,
       TEST_HOST_KEY: testHostKey,
       ...options.environment,
       [ordersVariable]: JSON.stringify(orders),

@@ -40,8 +40,13 @@ const Environment = z.object({
   SIGNING_KEY: filled.optional(),
   STRIPE_WEBHOOK_SECRET: z.string().optional(),
   LOG_LEVEL: oneOf(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
-  /** An instance that is silent for so long is taken for dead. */
-  LEASE_SECONDS: seconds.default(15),
+  /**
+   * An instance that is silent for so long is taken for dead, unless its neighbors see sooner that its process is gone.
+   * While the database is away, calls are served from what is leased for most of this time.
+   */
+  LEASE_SECONDS: seconds.default(420),
+  /** What each gateway process may write to DATA_DIR/spool while the database is away. */
+  SPOOL_BYTES_MAX: wholeNumber(0, 2 ** 40).default(2 ** 30),
   /** How long a stop waits for calls in flight. */
   DRAIN_SECONDS: seconds.default(30),
   FIRST_BYTE_SECONDS: seconds.default(120),

@@ -38,6 +38,7 @@ export const nodeMeter: Meter = {
 /** What is read when somebody asks for the figures. */
 export interface Watched {
   ledgerWaiting(): number
+  ledgerSpooled(): number
   callsOpen(): number
   tenantsKnown(): number
 }
@@ -56,6 +57,7 @@ export function watchProcess(watched: Watched): void {
       },
     })
   gauge('formulary_ledger_waiting', 'Ledger rows that wait for their commit.', () => watched.ledgerWaiting())
+  gauge('formulary_ledger_spooled', 'Batches of the ledger that only this disk knows.', () => watched.ledgerSpooled())
   gauge('formulary_calls_open', 'Calls in flight.', () => watched.callsOpen())
   gauge('formulary_tenants_known', 'Tenants held in memory.', () => watched.tenantsKnown())
 }

@@ -1,4 +1,6 @@
+import { randomUUID } from 'node:crypto'
 import { createServer, type Server } from 'node:http'
+import { join, resolve } from 'node:path'
 import { getRequestListener } from '@hono/node-server'
 import pg from 'pg'
 import { createApp } from '../../app.ts'
@@ -8,12 +10,15 @@ import { jobsFor, runJobs } from '../../jobs/index.ts'
 import type { Log } from '../../kernel/index.ts'
 import { postgresLimiter, quotaChannel, rateStore, redisLimiter } from '../../quota/index.ts'
 import type { Upstream } from '../../routing/index.ts'
+import { buryDeadJob, spoolPath } from './bury-dead.ts'
 import { readPeppers, type Config } from './config.ts'
+import { readHome } from './home.ts'
 import { listen } from './listen.ts'
 import { nodeMeter, type Watched } from './metrics.ts'
 import { openPort } from './open-port.ts'
 import { nodeClock, nodeHmac, nodeRandom } from './ports.ts'
 import { connectRedis } from './redis.ts'
+import { FileSpool } from './spool.ts'
 import { nodeTransport } from './transport.ts'
 import { nodeUpstream } from './upstream.ts'
 
@@ -55,6 +60,9 @@ export async function serveGateway(options: ServeOptions): Promise<ServedGateway
     ...(options.databaseRole === undefined ? {} : { role: options.databaseRole }),
   })
   await requireBoundRole(database)
+  const dataDir = resolve(config.DATA_DIR)
+  const home = await readHome(dataDir)
+  const spoolFolder = join(dataDir, 'spool')
   const upstream = nodeUpstream({ connectMs: 2_000, connectionsMax: 4_096 })
   const redis = config.REDIS_URL === undefined ? undefined : await connectRedis(config.REDIS_URL)
   let stopping = false
@@ -83,6 +91,10 @@ export async function serveGateway(options: ServeOptions): Promise<ServedGateway
     deadlines: { firstByteMs: config.FIRST_BYTE_SECONDS * 1000, idleMs: config.IDLE_SECONDS * 1000 },
     bodyBytesMax: config.BODY_BYTES_MAX,
     leaseSeconds: config.LEASE_SECONDS,
+    place: { home, pid: process.pid },
+    spool: new FileSpool(spoolPath(spoolFolder, { home, pid: process.pid, name: randomUUID() }), {
+      bytesMax: config.SPOOL_BYTES_MAX,
+    }),
     memory: emptyMemory(),
     // The poll below keeps them fresh.
     staleAfterMs: Number.POSITIVE_INFINITY,
@@ -103,7 +115,10 @@ export async function serveGateway(options: ServeOptions): Promise<ServedGateway
     log,
     onGap: refresh,
   })
-  const jobs = runJobs({ database, log }, jobsFor({ leaseSeconds: config.LEASE_SECONDS }))
+  const jobs = runJobs({ database, log }, [
+    buryDeadJob({ home, folder: spoolFolder }),
+    ...jobsFor({ leaseSeconds: config.LEASE_SECONDS }),
+  ])
 
   let callsOpen = 0
   const listener = getRequestListener(createApp(gateway, nodeTransport).fetch, { overrideGlobalObjects: false })
@@ -122,6 +137,7 @@ export async function serveGateway(options: ServeOptions): Promise<ServedGateway
   return {
     port,
     ledgerWaiting: () => gateway.ledger.waiting,
+    ledgerSpooled: () => gateway.ledger.spooled,
     callsOpen: () => callsOpen,
     tenantsKnown: () => gateway.directory.tenantsKnown,
     async stop() {
@@ -151,9 +167,15 @@ async function closeServer(server: Server, drainSeconds: number): Promise<void> 
   clearTimeout(late)
 }
 
+/** A rate is worth no longer wait; its window is then counted in this process alone. */
+const ratesPatienceMs = 1_000
+
 /** rate-limiter-flexible counts in doubles, and reads its int8 column as what pg gives it: here the text that it expects. */
 const plainNumbers = (pool: pg.Pool) => ({
-  query: (config: pg.QueryConfig) => pool.query({ ...config, types: pg.types }),
+  query(config: pg.QueryConfig) {
+    const patient = { ...config, types: pg.types, query_timeout: ratesPatienceMs }
+    return pool.query(patient)
+  },
 })
 
 /** The declarations name the stand-in host by a name that no network knows; here it gets its real address. */

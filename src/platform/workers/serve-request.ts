@@ -78,6 +78,8 @@ function requestGateway(isolate: Isolate, request: { database: Database; env: En
     deadlines: { firstByteMs: config.FIRST_BYTE_SECONDS * 1000, idleMs: config.IDLE_SECONDS * 1000 },
     bodyBytesMax: config.BODY_BYTES_MAX,
     leaseSeconds: config.LEASE_SECONDS,
+    place: undefined,
+    spool: undefined,
     memory: isolate.memory,
     staleAfterMs,
     pepper: (version) => config.peppers.find(version),
