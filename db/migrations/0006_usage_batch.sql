@@ -40,5 +40,6 @@ drop table instance_lane;
 -- Where the process of an instance runs, so that a neighbor on the same machine can see that it is gone.
 alter table instance add column home text, add column pid integer;
 
-select protect_system_table('usage_batch', 'select, insert, delete');
+-- Update: what the lock of a row that is to be deleted asks for.
+select protect_system_table('usage_batch', 'select, insert, update, delete');
 select protect_system_table('usage_batch_refused', 'select, insert');

@@ -1,3 +1,5 @@
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openHouse, type House } from '../support/house.ts'
@@ -48,6 +50,8 @@ const ask = (wish: Partial<RawWish> & { stream?: boolean } = {}): RawCall =>
     }),
     ...wish,
   })
+
+const spoolFiles = (): Promise<readonly string[]> => readdir(join(house.dataDir, 'spool')).catch(() => [])
 
 const requestIdOf = async (call: RawCall): Promise<string> => String((await call.head).headers['x-request-id'])
 
@@ -271,7 +275,7 @@ describe('the last bytes leave after the commit', () => {
     })
   })
 
-  test('a ledger that is full cuts the stream, and its row is written once there is room again, and once only', async () => {
+  test('a ledger that is full costs the caller nothing: the row waits on disk, is written once there is room again, and once only', async () => {
     host.answer((_, response) => {
       beginStream(response)
       response.end(events + usageEvent + doneEvent)
@@ -280,9 +284,11 @@ describe('the last bytes leave after the commit', () => {
     await withLedgerBroken('53100', async () => {
       const call = ask()
       requestId = await requestIdOf(call)
-      expect(await call.ended).toBe('cut')
-      expect(call.received().toString()).toBe(events)
+      expect(await call.ended).toBe('closed')
+      expect(call.received().toString()).toBe(events + doneEvent)
+      expect(await spoolFiles()).toHaveLength(1)
     })
+    await until('the spool is empty', 5_000, async () => (await spoolFiles()).length === 0)
     expect(await awaitRowsOfCall(house.database, requestId)).toMatchObject([{ outcome: 'answered', outputTokens: 2 }])
   })
 })

@@ -25,7 +25,7 @@ export const tables: Readonly<Record<string, { readonly kind: TableKind; readonl
   deployment: { kind: 'shared', may: 'insert, select, update' },
   plan_revision: { kind: 'shared', may: 'insert, select' },
   instance: { kind: 'system', may: 'delete, insert, select, update' },
-  usage_batch: { kind: 'system', may: 'delete, insert, select' },
+  usage_batch: { kind: 'system', may: 'delete, insert, select, update' },
   usage_batch_refused: { kind: 'system', may: 'insert, select' },
   rate_window: { kind: 'system', may: 'delete, insert, select, update' },
   directory_change: { kind: 'system', may: 'delete, insert, select' },

@@ -23,6 +23,7 @@ export interface House {
   readonly url: string
   readonly gateway: ServedGateway
   readonly host: ModelHost
+  readonly dataDir: string
   readonly databases: TestDatabase
   /** As the app role; for looking into the ledger by `systemTransaction`. */
   readonly database: Database
@@ -78,6 +79,7 @@ export async function openHouse(options: HouseOptions = {}): Promise<House> {
     url: `http://127.0.0.1:${gateway.port}`,
     gateway,
     host,
+    dataDir,
     databases,
     database,
     declare,

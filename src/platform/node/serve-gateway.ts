@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { createServer, type Server } from 'node:http'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { getRequestListener } from '@hono/node-server'
 import pg from 'pg'
 import { createApp } from '../../app.ts'
@@ -60,7 +60,7 @@ export async function serveGateway(options: ServeOptions): Promise<ServedGateway
     ...(options.databaseRole === undefined ? {} : { role: options.databaseRole }),
   })
   await requireBoundRole(database)
-  const dataDir = resolve(config.DATA_DIR)
+  const dataDir = config.DATA_DIR
   const home = await readHome(dataDir)
   const spoolFolder = join(dataDir, 'spool')
   const upstream = nodeUpstream({ connectMs: 2_000, connectionsMax: 4_096 })

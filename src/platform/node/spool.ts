@@ -111,7 +111,11 @@ export class FileSpool implements Spool {
     const file = await open(this.#path, 'wx', 0o600)
     // The file's name has to survive as well.
     const directory = await open(folder, 'r')
-    await directory.sync().finally(() => directory.close())
+    try {
+      await directory.sync()
+    } finally {
+      await directory.close()
+    }
     return file
   }
 }
