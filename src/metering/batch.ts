@@ -1,8 +1,7 @@
-import { z } from 'zod'
-import { isUuid, type Log, type Uuid } from '../kernel/index.ts'
-import type { LeaseUse } from '../quota/index.ts'
+import type { Log, Uuid } from '../kernel/index.ts'
+import type { BatchName, PackedBatch } from './packed-batch.ts'
 import type { Spool } from './spool.ts'
-import type { CallFacts, UsageEvent } from './usage-event.ts'
+import type { CallFacts } from './usage-event.ts'
 
 /** A call in flight, as the database keeps it in case this process dies. */
 export interface OpenCall {
@@ -13,60 +12,6 @@ export interface OpenCall {
   /** What each budget is charged with if nobody ever says what was used. */
   readonly holds: readonly { readonly budget: string; readonly periodStart: number; readonly atExpiry: string }[]
 }
-
-/** A row of the ledger with what it takes out of leases. Both happen or neither does. */
-export interface SettledRow {
-  readonly event: UsageEvent
-  readonly uses: readonly LeaseUse[]
-}
-
-/** The name of a call in flight whose note is to go. */
-export type EndedCall = Pick<CallFacts, 'tenantId' | 'requestId'>
-
-/** Which batch of which lane: counts up from one in each lane of an instance. */
-export interface BatchName {
-  readonly instanceId: Uuid
-  readonly lane: number
-  readonly number: number
-}
-
-/** A batch as it is written: packed once, the same in the database and in the spool. */
-export const PackedBatch = z.object({
-  instanceId: z.string().refine(isUuid),
-  lane: z.int(),
-  number: z.int(),
-  /** JSON array of usage events, each with its `uses`. */
-  events: z.string(),
-  /** JSON array of ended calls. */
-  ended: z.string(),
-})
-export type PackedBatch = Readonly<z.infer<typeof PackedBatch>>
-
-export function packBatch(
-  name: BatchName,
-  load: { rows: readonly SettledRow[]; ended: readonly EndedCall[] },
-): PackedBatch {
-  const { instanceId, lane, number } = name
-  return {
-    instanceId,
-    lane,
-    number,
-    events: JSON.stringify(load.rows.map(packedRow)),
-    ended: JSON.stringify(load.ended),
-  }
-}
-
-const packedRow = ({ event, uses }: SettledRow) => ({
-  ...event,
-  charge: event.charge.toString(),
-  uses: uses
-    .filter(({ used }) => used > 0n)
-    .map(({ pocket: { account }, used }) => ({
-      budget: account.budget,
-      periodStart: account.periodStart,
-      used: used.toString(),
-    })),
-})
 
 /**
  * Writes a batch durably, or nothing of it. `repeated`: it had been written and its answer was lost. `fenced`: the

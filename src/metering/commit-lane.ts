@@ -1,5 +1,6 @@
 import { Failure, requestName, type Uuid } from '../kernel/index.ts'
-import { packBatch, pause, type CommitNeeds, type CommitOptions, type EndedCall, type SettledRow } from './batch.ts'
+import { pause, type CommitNeeds, type CommitOptions } from './batch.ts'
+import { packBatch, type EndedCall, type SettledRow } from './packed-batch.ts'
 import type { SafeKeeping } from './safe-keeping.ts'
 
 interface Waiting extends SettledRow {

@@ -1,5 +1,5 @@
 export { expireInstance, expireInstances } from './store-expire-instances.ts'
-export { PackedBatch } from './batch.ts'
+export { PackedBatch } from './packed-batch.ts'
 export type { CommitNeeds, CommitOptions, OpenCall, WriteBatch, WriteLate } from './batch.ts'
 export { GroupCommit } from './group-commit.ts'
 export { loadUsage, type UsageCursor, type UsageRow } from './store-load-usage.ts'

@@ -1,6 +1,7 @@
 import { Failure } from '../kernel/index.ts'
 import type { LeaseUse } from '../quota/index.ts'
-import { pause, type CommitNeeds, type PackedBatch, type WriteBatch } from './batch.ts'
+import { pause, type CommitNeeds, type WriteBatch } from './batch.ts'
+import type { PackedBatch } from './packed-batch.ts'
 import type { Unfolder } from './unfolder.ts'
 
 type Kept = 'kept' | 'fenced'

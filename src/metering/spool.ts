@@ -1,4 +1,4 @@
-import type { PackedBatch } from './batch.ts'
+import type { PackedBatch } from './packed-batch.ts'
 
 /**
  * Where batches wait on this machine's own disk while the database is away. A batch that was appended survives the death

@@ -1,6 +1,7 @@
 import { Failure } from '../kernel/index.ts'
 import type { LeaseUse } from '../quota/index.ts'
-import { pause, type BatchName, type CommitNeeds } from './batch.ts'
+import { pause, type CommitNeeds } from './batch.ts'
+import type { BatchName } from './packed-batch.ts'
 
 /** A batch that is known to be written, and the uses of leases that it brings. */
 interface Written {
