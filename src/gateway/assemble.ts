@@ -49,6 +49,8 @@ export interface Parts {
   pepper(version: number): Uint8Array | undefined
   credential(deployment: Deployment): string | undefined
   isStopping(): boolean
+  /** Runs `work` after whatever has already arrived. */
+  soon(work: () => void): void
 }
 
 /** Puts a gateway together. Nothing runs yet: `directory.refresh()` and `lender.start()` come before the first call. */
@@ -93,7 +95,7 @@ export function assembleGateway(parts: Parts): Gateway {
       log,
       instanceId: () => lender.instanceId,
       onFenced: () => lender.beginAnew(),
-      time: { monotonicMs, after },
+      time: { monotonicMs, after, soon: (work) => parts.soon(work) },
     },
     {
       lanes: 2,

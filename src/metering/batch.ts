@@ -56,6 +56,8 @@ export interface CommitTime {
   monotonicMs(): number
   /** Runs `wake` after that many milliseconds, or never when cancelled first. */
   after(milliseconds: number, wake: () => void): { cancel(): void }
+  /** Runs `work` when what has already arrived is dealt with: at once when that is nothing. */
+  soon(work: () => void): void
 }
 
 export interface CommitNeeds {

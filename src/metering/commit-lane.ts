@@ -38,10 +38,6 @@ export class CommitLane {
     return this.#waiting.length + this.#inFlight
   }
 
-  get isIdle(): boolean {
-    return this.#running === undefined
-  }
-
   append(row: SettledRow): Promise<void> {
     if (row.event.instanceId !== this.#needs.instanceId()) return Promise.reject(fenced())
     return new Promise((resolve, reject) => {
@@ -72,9 +68,9 @@ export class CommitLane {
   }
 
   async #writeAll(): Promise<void> {
-    // Whatever arrives in this turn of the event loop goes into the first batch.
-    await Promise.resolve()
     while (this.#hasWork()) {
+      // Calls that end in this turn of the event loop go into the same batch: the busier, the more.
+      await new Promise<void>((resolve) => this.#needs.time.soon(resolve))
       const load = this.#takeLoad()
       this.#inFlight = load.rows.length
       await this.#writeLoad(load)

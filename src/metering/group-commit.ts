@@ -8,6 +8,9 @@ import { SafeKeeping } from './safe-keeping.ts'
 import { Unfolder } from './unfolder.ts'
 import type { UsageEvent } from './usage-event.ts'
 
+/** Rows in flight and waiting from which on a lane is busy. */
+const busyAt = 64
+
 /**
  * The ledger's queue. A lane writes one batch at a time; what arrives meanwhile is the next batch. There is no timer: an
  * idle lane writes at once, a busy one writes more rows at a time. A batch is one packed row, so that a commit costs as
@@ -83,11 +86,11 @@ export class GroupCommit {
     return this.#keeping.spooled
   }
 
-  /** An idle lane, or the one where least waits. */
+  /** The first lane that is not busy; the later ones only help when many wait, so that few batches hold many rows. */
   #freeLane(): CommitLane {
-    let [free] = this.#lanes
+    let free: CommitLane | undefined
     for (const lane of this.#lanes) {
-      if (lane.isIdle) return lane
+      if (lane.waiting < busyAt) return lane
       if (free === undefined || lane.waiting < free.waiting) free = lane
     }
     if (free === undefined) throw new RangeError('a group commit has at least one lane')

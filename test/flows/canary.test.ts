@@ -416,6 +416,7 @@ async function throwInside(errorOver: (body: string) => unknown): Promise<void> 
     place: undefined,
     spool: undefined,
     isStopping: () => false,
+    soon: (work) => void setImmediate(work),
   })
   await gateway.directory.refresh()
   await gateway.lender.start({ keepAlive: false })

@@ -101,6 +101,7 @@ export async function serveGateway(options: ServeOptions): Promise<ServedGateway
     pepper: (version) => peppers.find(version),
     credential: ({ credentialEnv }) => (credentialEnv === undefined ? undefined : options.environment[credentialEnv]),
     isStopping: () => stopping,
+    soon: (work) => void setImmediate(work),
   })
   await gateway.directory.refresh()
   await gateway.lender.start({ keepAlive: true })

@@ -66,8 +66,8 @@ async function write(outgoing: ServerResponse, { status, headers, body }: Answer
     return RESPONSE_ALREADY_SENT
   }
   if (isRelay(body)) {
+    // The head leaves with the first piece, in one write; that piece has come from the host already.
     outgoing.writeHead(status, headers)
-    outgoing.flushHeaders()
     await pump(body, outgoing, left)
     return RESPONSE_ALREADY_SENT
   }

@@ -85,6 +85,7 @@ function requestGateway(isolate: Isolate, request: { database: Database; env: En
     pepper: (version) => config.peppers.find(version),
     credential: ({ credentialEnv }) => secretOf(env, credentialEnv),
     isStopping: () => false,
+    soon: queueMicrotask,
   })
   gateway.lender.startWhenNeeded()
   return {
