@@ -66,7 +66,6 @@ async function write(outgoing: ServerResponse, { status, headers, body }: Answer
     return RESPONSE_ALREADY_SENT
   }
   if (isRelay(body)) {
-    // The head leaves with the first piece, in one write; that piece has come from the host already.
     outgoing.writeHead(status, headers)
     await pump(body, outgoing, left)
     return RESPONSE_ALREADY_SENT
@@ -78,8 +77,11 @@ async function write(outgoing: ServerResponse, { status, headers, body }: Answer
 }
 
 async function pump(body: RelayBody, outgoing: ServerResponse, left: CallerLeft): Promise<void> {
+  // With a first piece that is at hand the head leaves in one write; it waits for none that is not.
+  const head = setImmediate(() => outgoing.flushHeaders())
   try {
     for (let part = await body.next(); part !== undefined; part = await body.next()) {
+      clearImmediate(head)
       if (left.left) return
       if (!outgoing.write(part) && !(await drained(outgoing))) {
         left.leave()
