@@ -29,6 +29,8 @@ export interface Ground {
   /** Takes the gateways' log, of which only the warnings are read. */
   readonly logFd: number
   readonly logPath: string
+  /** The gateways' DATA_DIR. */
+  readonly dataDir: string
   setKnobs(knobs: Partial<Knobs>): Promise<void>
   stop(): Promise<void>
 }
@@ -77,6 +79,7 @@ export async function openGround(options: { tenants: number }): Promise<Ground> 
       loadGenerator,
       logFd: openSync(logPath, 'a'),
       logPath,
+      dataDir: join(workDir, 'gateway'),
       async setKnobs(knobs) {
         const answer = await fetch(`${hostUrl}/_knobs`, { method: 'PUT', body: JSON.stringify(knobs) })
         if (!answer.ok) throw new Error(`the model host refused its knobs: ${await answer.text()}`)

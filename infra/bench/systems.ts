@@ -73,6 +73,7 @@ export async function startGateway(
     PORT: '0',
     WORKERS: String(options.workers),
     DATABASE_URL: ground.appUrl,
+    DATA_DIR: ground.dataDir,
     KEY_PEPPER: ground.keyPepper,
     OWNER_TOKEN: secret(),
     SIGNING_KEY: secret(),
