@@ -218,8 +218,8 @@ function judgeMemory(samples: readonly Sample[]): boolean {
 
 const percent = (part: number): string => `${(part * 100).toFixed(1)} %`
 
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b)
+function median(numbers: readonly number[]): number {
+  const sorted = numbers.toSorted((a, b) => a - b)
   return sorted[Math.floor(sorted.length / 2)] ?? 0
 }
 

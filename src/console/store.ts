@@ -99,7 +99,7 @@ export interface UseRow {
   readonly charge: Picos
 }
 
-/** Sums of the ledger over [from, to) for these tenants. The one query here that grows with use. */
+/** Sums of the ledger over [from, to), whole hours, for these tenants. */
 export async function sumUse(
   tx: Tx,
   tenantIds: readonly Uuid[],
@@ -116,9 +116,9 @@ export async function sumUse(
   }>`
     select tenant_id, currency, sum(requests) as calls, sum(input_tokens) as input_tokens,
       sum(output_tokens) as output_tokens, sum(inferences) as inferences, sum(charge_picos) as charge_picos
-    from usage_event
+    from usage_hour
     where tenant_id = any(${tenantIds}::uuid[])
-      and started_at >= ${new Date(period.from)} and started_at < ${new Date(period.to)}
+      and hour >= ${new Date(period.from)} and hour < ${new Date(period.to)}
     group by tenant_id, currency order by tenant_id, currency`.execute(tx)
   return rows.map((row) => ({
     tenantId: row.tenant_id,

@@ -248,6 +248,24 @@ export interface UsageEvent {
   version: string;
 }
 
+export interface UsageHour {
+  application: string;
+  charge_picos: Numeric;
+  currency: string;
+  facility: string;
+  hour: Timestamp;
+  inferences: Int8;
+  input_tokens: Int8;
+  license: string;
+  model: string;
+  output_tokens: Int8;
+  plan: string;
+  plan_revision: number;
+  requests: Int8;
+  tenant_id: string;
+  version: string;
+}
+
 export interface DB {
   api_key: ApiKey;
   application: Application;
@@ -269,4 +287,5 @@ export interface DB {
   usage_batch: UsageBatch;
   usage_batch_refused: UsageBatchRefused;
   usage_event: UsageEvent;
+  usage_hour: UsageHour;
 }

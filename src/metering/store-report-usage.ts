@@ -15,35 +15,50 @@ export interface UsageTotal {
   readonly currency: string
 }
 
-/** Sums of the ledger over [from, to), of one tenant or of all. */
+/**
+ * Sums of the ledger over [from, to), of one tenant or of all: whole hours as they are added up already, and what is left
+ * of the first and the last hour from its rows.
+ */
 export async function reportUsage(
   tx: Tx,
   period: { from: Instant; to: Instant; tenant: string | undefined },
 ): Promise<readonly UsageTotal[]> {
-  const rows = await tx
-    .selectFrom('usage_event as e')
-    .innerJoin('tenant as t', 't.tenant_id', 'e.tenant_id')
-    .select([
-      't.tenant',
-      'e.application',
-      'e.model',
-      'e.version',
-      'e.currency',
-      sql<string>`sum(e.requests)`.as('calls'),
-      sql<string>`sum(e.input_tokens)`.as('input_tokens'),
-      sql<string>`sum(e.output_tokens)`.as('output_tokens'),
-      sql<string>`sum(e.inferences)`.as('inferences'),
-      sql<string>`sum(e.charge_picos)`.as('charge_picos'),
-    ])
-    .where('e.started_at', '>=', new Date(period.from))
-    .where('e.started_at', '<', new Date(period.to))
-    .$if(period.tenant !== undefined, (query) => query.where('t.tenant', '=', period.tenant ?? ''))
-    .groupBy(['t.tenant', 'e.application', 'e.model', 'e.version', 'e.currency'])
-    .orderBy('t.tenant')
-    .orderBy('e.application')
-    .orderBy('e.model')
-    .orderBy('e.version')
-    .execute()
+  const [from, to] = [new Date(period.from), new Date(period.to)]
+  const { rows } = await sql<{
+    tenant: string
+    application: string
+    model: string
+    version: string
+    currency: string
+    calls: string
+    input_tokens: string
+    output_tokens: string
+    inferences: string
+    charge_picos: string
+  }>`
+    with hours as (
+      select date_trunc('hour', ${from}::timestamptz + interval '1 hour' - interval '1 microsecond', 'UTC') as first,
+        date_trunc('hour', ${to}::timestamptz, 'UTC') as last),
+    used as (
+      select tenant_id, application, model, version, currency, requests, input_tokens, output_tokens, inferences,
+        charge_picos
+      from usage_hour, hours where hour >= first and hour < last
+      union all
+      select tenant_id, application, model, version, currency, requests, input_tokens, output_tokens, inferences,
+        charge_picos
+      from usage_event, hours
+      where started_at >= ${from} and started_at < least(first, ${to}::timestamptz)
+      union all
+      select tenant_id, application, model, version, currency, requests, input_tokens, output_tokens, inferences,
+        charge_picos
+      from usage_event, hours
+      where first <= last and started_at >= last and started_at < ${to})
+    select t.tenant, u.application, u.model, u.version, u.currency, sum(u.requests) as calls,
+      sum(u.input_tokens) as input_tokens, sum(u.output_tokens) as output_tokens, sum(u.inferences) as inferences,
+      sum(u.charge_picos) as charge_picos
+    from used u join tenant t using (tenant_id)
+    where ${period.tenant ?? null}::text is null or t.tenant = ${period.tenant ?? null}
+    group by 1, 2, 3, 4, 5 order by 1, 2, 3, 4`.execute(tx)
   return rows.map((row) => ({
     tenant: row.tenant,
     application: row.application,

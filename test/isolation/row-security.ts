@@ -20,6 +20,7 @@ export const tables: Readonly<Record<string, { readonly kind: TableKind; readonl
   budget_lease: { kind: 'tenant', may: 'delete, insert, select, update' },
   reservation: { kind: 'tenant', may: 'delete, insert, select' },
   usage_event: { kind: 'tenant', may: 'insert, select' },
+  usage_hour: { kind: 'tenant', may: 'insert, select, update' },
   model: { kind: 'shared', may: 'insert, select, update' },
   model_version: { kind: 'shared', may: 'insert, select, update' },
   deployment: { kind: 'shared', may: 'insert, select, update' },
