@@ -29,6 +29,15 @@ test('four failures leave a circuit closed, the fifth opens it for two seconds',
   expect(circuits.isOpen(east, 2_000)).toBe(false)
 })
 
+test('after its pause one call tries, and the others wait for its answer or for the next two seconds', () => {
+  const circuits = failed(5)
+  expect(circuits.isOpen(east, 2_000)).toBe(false)
+  for (const at of [2_000, 2_001, 3_999]) expect(circuits.isOpen(east, at)).toBe(true)
+  expect(circuits.isOpen(east, 4_000)).toBe(false)
+  circuits.noteAnswer(east)
+  for (const at of [4_000, 4_001]) expect(circuits.isOpen(east, at)).toBe(false)
+})
+
 test('another deployment of the same version keeps its own circuit', () => {
   expect(failed(5).isOpen(west, 0)).toBe(false)
 })
