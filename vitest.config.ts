@@ -4,6 +4,7 @@ export default defineConfig({
   test: {
     include: ['src/**/*.test.ts', 'test/**/*.test.ts', 'infra/**/*.test.ts'],
     globalSetup: ['test/support/global-setup.ts'],
+    setupFiles: ['test/support/cedar.ts'],
     maxWorkers: 2,
     testTimeout: 90_000,
     hookTimeout: 120_000,

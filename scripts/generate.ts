@@ -32,9 +32,13 @@ const GENERATORS: readonly Generator[] = [
     source: 'src/tenants/index.ts',
     make: async () => {
       const schemas = JsonSchemas.parse(await callExport('src/tenants/index.ts', 'jsonSchemas'))
-      return Object.fromEntries(
-        Object.entries(schemas).map(([kind, schema]) => [`tenants/schema/${kind}.json`, toJson(schema)]),
-      )
+      const cedarSchema = z.string().parse(await callExport('src/tenants/index.ts', 'policySchema'))
+      return {
+        ...Object.fromEntries(
+          Object.entries(schemas).map(([kind, schema]) => [`tenants/schema/${kind}.json`, toJson(schema)]),
+        ),
+        'tenants/schema/policy.cedarschema': cedarSchema,
+      }
     },
     folder: 'tenants/schema',
   },

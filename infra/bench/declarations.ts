@@ -15,6 +15,7 @@ export function benchDeclarations(options: { hostUrl: string; tenants: number })
   return [
     { path: `models/${benchModel}.yaml`, text: modelText(options.hostUrl) },
     { path: 'plans/standard.yaml', text: planText },
+    { path: 'policies/licensed-use.cedar', text: policyText },
     ...ownerFiles,
     ...tenants.flat(),
   ]
@@ -36,6 +37,16 @@ currency: USD
 prices:
   - { meter: input_tokens, per: 1000000, amount: "3.00" }
   - { meter: output_tokens, per: 1000000, amount: "15.00" }
+`
+
+/** The policies that the owner ships, without names that this tree does not have. */
+const policyText = `@id("licensed-use")
+permit (principal, action in Action::"call", resource);
+@id("predictors-are-for-professionals") @reason("Predictors are for professionals.")
+forbid (principal, action == Action::"infer", resource)
+when { [Audience::"patient", Audience::"consumer"].contains(principal.audience) };
+@id("sealed-is-sealed") @reason("This version is sealed.")
+forbid (principal, action, resource) when { resource.stage == Stage::"sealed" };
 `
 
 /** Every tree has an owner; this one does not call. */

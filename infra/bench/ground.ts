@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { migrateDatabase, systemTransaction, type Database } from '../../src/db/index.ts'
 import { createKey } from '../../src/identity/index.ts'
 import { instant } from '../../src/kernel/index.ts'
+import { provideNodeCedar } from '../../src/platform/node/cedar.ts'
 import { ensureDatabase } from '../../src/platform/node/ensure-database.ts'
 import { nodeHmac } from '../../src/platform/node/ports.ts'
 import { startPostgres } from '../../src/platform/node/postgres.ts'
@@ -95,6 +96,7 @@ export async function openGround(options: { tenants: number }): Promise<Ground> 
 const secret = (): string => randomBytes(32).toString('hex')
 
 async function declare(database: Database, options: { hostUrl: string; tenants: number }): Promise<void> {
+  provideNodeCedar()
   const read = readDeclarations(benchDeclarations(options))
   const applied = read.ok ? await applyDeclarations(database, read.value, instant(Date.now())) : read
   if (!applied.ok) throw new Error(applied.error.flatMap((problem) => formatProblem(problem, 'bench')).join('\n'))

@@ -1,6 +1,7 @@
 import { open, readdir, realpath, stat } from 'node:fs/promises'
 import { join, sep } from 'node:path'
 import { err, type Result } from '../kernel/index.ts'
+import { provideNodeCedar } from '../platform/node/cedar.ts'
 import {
   fileProblem,
   readDeclarations,
@@ -26,6 +27,7 @@ export async function readTenantsFolder(folder: string): Promise<Result<Declarat
         advice: 'set TENANTS_DIR to the folder of the declarations',
       }),
     ])
+  provideNodeCedar()
   const problems: Problem[] = []
   const files = await readFiles(root, await listFiles(root, '', problems), problems)
   const declarations = readDeclarations(files)

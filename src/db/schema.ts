@@ -170,6 +170,15 @@ export interface PlanRevision {
   revision: number;
 }
 
+export interface PolicyRevision {
+  document_sha256: Buffer;
+  effective_at: Timestamp;
+  policies: Json;
+  recorded_at: Generated<Timestamp>;
+  recorded_by: string;
+  revision: number;
+}
+
 export interface RateWindow {
   expire: Int8 | null;
   key: string;
@@ -192,6 +201,16 @@ export interface Tenant {
   name: string;
   tenant: string;
   tenant_id: Generated<string>;
+}
+
+export interface TenantPolicyRevision {
+  document_sha256: Buffer;
+  effective_at: Timestamp;
+  policies: Json;
+  recorded_at: Generated<Timestamp>;
+  recorded_by: string;
+  revision: number;
+  tenant_id: string;
 }
 
 export interface UsageBatch {
@@ -236,6 +255,7 @@ export interface UsageEvent {
   output_tokens: Int8;
   plan: string;
   plan_revision: number;
+  policy: string[] | null;
   purpose: string;
   region: string;
   request_id: string;
@@ -281,9 +301,11 @@ export interface DB {
   model: Model;
   model_version: ModelVersion;
   plan_revision: PlanRevision;
+  policy_revision: PolicyRevision;
   rate_window: RateWindow;
   reservation: Reservation;
   tenant: Tenant;
+  tenant_policy_revision: TenantPolicyRevision;
   usage_batch: UsageBatch;
   usage_batch_refused: UsageBatchRefused;
   usage_event: UsageEvent;

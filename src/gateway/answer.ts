@@ -19,7 +19,7 @@ export function refuse(
   const others = wires.slice(1).filter((wire) => wire.message !== first.message)
   const message = [first.message, ...others.map((wire) => `Also: ${wire.message}`)].join(' ')
   const { status, type, code, param, retryAfterSeconds } = first
-  const reasons = [...new Set(wires.map((wire) => wire.code))]
+  const reasons = [...new Set(wires.flatMap((wire) => [wire.code, ...(wire.details ?? [])]))]
   return {
     status,
     headers: {

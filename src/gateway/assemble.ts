@@ -9,6 +9,7 @@ import {
   writeOpenTo,
   type Spool,
 } from '../metering/index.ts'
+import { askPolicies, KeptDecisions } from '../policy/index.ts'
 import { Lender, type Place, type RateStore } from '../quota/index.ts'
 import { Circuits, type Deadlines, type Deployment, type Upstream } from '../routing/index.ts'
 import { Directory, nothingKnown, type Known } from './directory.ts'
@@ -21,9 +22,14 @@ import type { Gateway, Meter } from './gateway.ts'
 export interface Memory {
   readonly known: Known
   readonly circuits: Circuits
+  readonly decisions: KeptDecisions
 }
 
-export const emptyMemory = (): Memory => ({ known: nothingKnown(), circuits: new Circuits() })
+export const emptyMemory = (): Memory => ({
+  known: nothingKnown(),
+  circuits: new Circuits(),
+  decisions: new KeptDecisions(),
+})
 
 /** The parts that a platform brings. */
 export interface Parts {
@@ -132,6 +138,8 @@ export function assembleGateway(parts: Parts): Gateway {
     findKeyAgain: (keyId) => directory.findKeyAgain(keyId),
     findLicenses: (tenantId) => directory.findLicenses(tenantId),
     findModel: (model) => directory.catalog().get(model),
+    askPolicies: (tenantId, question) =>
+      askPolicies({ decisions: memory.decisions, log }, directory.policiesFor(tenantId), question),
     catalog: () => directory.catalog(),
     planAt: (plan, at) => directory.planAt(plan, at),
     pseudonym: pseudonymsBy(hmac, (version) => parts.pepper(version)),

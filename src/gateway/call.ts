@@ -118,6 +118,9 @@ function no(gateway: Gateway, call: Call, refusals: readonly Refusal[]): Answer 
     operation: call.operation,
     status,
     reasons: refusals.map(({ reason }) => reason),
+    policies: refusals
+      .flatMap((refusal) => (refusal.reason === 'policy_denied' ? refusal.by : []))
+      .map(({ policy }) => policy),
     ms: Math.round(durationMs),
   })
   return refuse(call.requestId, refusals)

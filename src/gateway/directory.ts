@@ -2,6 +2,7 @@ import type { Instant, Log, Uuid } from '../kernel/index.ts'
 import { systemTransaction, type Database, type Tx } from '../db/index.ts'
 import { loadIdentities, type KeyFacts, type TenantIdentity } from '../identity/index.ts'
 import { loadLicenses, type LicenseFacts } from '../licensing/index.ts'
+import { loadOwnerPolicies, loadTenantPolicies, type PoliciesInForce, type PolicyRevision } from '../policy/index.ts'
 import { loadCatalog, type Catalog } from '../routing/index.ts'
 import { loadPriceBook, planRevisionAt, type PlanRevision, type PriceBook } from '../billing/index.ts'
 
@@ -13,6 +14,7 @@ const lookAgainMs = 100
 interface KnownTenant {
   readonly identity: TenantIdentity
   readonly licenses: readonly LicenseFacts[]
+  readonly policies: PolicyRevision | undefined
 }
 
 /**
@@ -24,6 +26,8 @@ export interface Known {
   keys: Map<string, KeyFacts>
   catalog: Catalog
   prices: PriceBook
+  /** The owner's. */
+  policies: PolicyRevision | undefined
   seenSeq: bigint
   /** When somebody last looked for a key that is not known. */
   lookedAtMs: number
@@ -36,6 +40,7 @@ export const nothingKnown = (): Known => ({
   keys: new Map(),
   catalog: new Map(),
   prices: new Map(),
+  policies: undefined,
   seenSeq: -1n,
   lookedAtMs: Number.NEGATIVE_INFINITY,
   confirmedAtMs: Number.NEGATIVE_INFINITY,
@@ -44,7 +49,7 @@ export const nothingKnown = (): Known => ({
 interface Changes {
   readonly newestSeq: bigint
   /** Undefined: unchanged. */
-  readonly shared: { readonly catalog: Catalog; readonly prices: PriceBook } | undefined
+  readonly shared: Pick<Known, 'catalog' | 'prices' | 'policies'> | undefined
   readonly tenants:
     | { readonly all: readonly KnownTenant[] }
     | { readonly some: ReadonlyMap<Uuid, KnownTenant | undefined> }
@@ -61,7 +66,7 @@ interface DirectoryNeeds {
 }
 
 /**
- * What the gates need to know, in memory: tenants, keys, licenses, models, prices. Declarations are numbered in the
+ * What the gates need to know, in memory: tenants, keys, licenses, policies, models, prices. Declarations are numbered in the
  * order of their commits; a refresh reads what has changed since the last number seen. A notification makes it look at
  * once, and a poll looks anyway, so that a "no" is here within a second even when a notification is lost. Where neither
  * is, as on Workers, what is known goes stale, and the first step of a call, its key, makes it look.
@@ -119,6 +124,15 @@ export class Directory {
 
   catalog(): Catalog {
     return this.#known.catalog
+  }
+
+  policiesFor(tenantId: Uuid): PoliciesInForce {
+    return { owner: this.#known.policies, tenant: this.#known.tenants.get(tenantId)?.policies }
+  }
+
+  /** Whether the owner has policies. Without any, every call is refused. */
+  get hasPolicies(): boolean {
+    return this.#known.policies !== undefined
   }
 
   planAt(plan: string, at: Instant): PlanRevision | undefined {
@@ -181,7 +195,11 @@ export class Directory {
       newestSeq: rows[0]?.change_seq ?? (seenSeq < 0n ? 0n : seenSeq),
       shared:
         everything || changed.has(null)
-          ? { catalog: await loadCatalog(tx), prices: await loadPriceBook(tx) }
+          ? {
+              catalog: await loadCatalog(tx),
+              prices: await loadPriceBook(tx),
+              policies: await loadOwnerPolicies(tx),
+            }
           : undefined,
       tenants: everything ? { all: await this.#readAll(tx) } : { some: await this.#readSome(tx, tenantIds) },
     }
@@ -190,7 +208,11 @@ export class Directory {
   async #readAll(tx: Tx): Promise<readonly KnownTenant[]> {
     const identities = await loadIdentities(tx, 'all', this.#needs.now())
     const licensesOf = Map.groupBy(await loadLicenses(tx, 'all'), (license) => license.tenantId)
-    return identities.map((identity) => ({ identity, licenses: licensesOf.get(identity.tenant.tenantId) ?? [] }))
+    const policiesOf = await loadTenantPolicies(tx, 'all')
+    return identities.map((identity) => {
+      const { tenantId } = identity.tenant
+      return { identity, licenses: licensesOf.get(tenantId) ?? [], policies: policiesOf.get(tenantId) }
+    })
   }
 
   async #readSome(tx: Tx, tenantIds: readonly Uuid[]): Promise<ReadonlyMap<Uuid, KnownTenant | undefined>> {
@@ -198,10 +220,12 @@ export class Directory {
     const identities = await loadIdentities(tx, tenantIds, this.#needs.now())
     const identityOf = new Map(identities.map((identity) => [identity.tenant.tenantId, identity]))
     const licensesOf = Map.groupBy(await loadLicenses(tx, tenantIds), (license) => license.tenantId)
+    const policiesOf = await loadTenantPolicies(tx, tenantIds)
     return new Map(
       tenantIds.map((tenantId): [Uuid, KnownTenant | undefined] => {
         const identity = identityOf.get(tenantId)
-        return [tenantId, identity === undefined ? undefined : { identity, licenses: licensesOf.get(tenantId) ?? [] }]
+        if (identity === undefined) return [tenantId, undefined]
+        return [tenantId, { identity, licenses: licensesOf.get(tenantId) ?? [], policies: policiesOf.get(tenantId) }]
       }),
     )
   }

@@ -10,7 +10,9 @@ export async function licensedCaller(gateway: Gateway, asking: Asking): Promise<
   const principal = await authenticate(gateway, asking.authorization, asking.now)
   if (!principal.ok) return err([principal.error])
   const licensed = requireLicense(gateway, principal.value, asking.now)
-  return licensed.ok ? licensed : err([licensed.error.refusal])
+  if (!licensed.ok) return err([licensed.error.refusal])
+  // A list that is empty because of our outage would say that nothing may be used.
+  return gateway.directory.hasPolicies ? licensed : err([{ reason: 'policy_unavailable', because: 'none_declared' }])
 }
 
 /** A model as OpenAI's SDKs list it, with what matters here beside it. */

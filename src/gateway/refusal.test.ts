@@ -52,6 +52,19 @@ const samples: { readonly [Reason in Refusal['reason']]: readonly Extract<Refusa
   residency_excludes_all: [
     { reason: 'residency_excludes_all', model: 'scribe', version: '1.0.0', residency: ['us-east'] },
   ],
+  policy_denied: [
+    {
+      reason: 'policy_denied',
+      model: 'scribe',
+      version: '1.0.0',
+      by: [{ policy: 'no-night', reason: 'Not at night.' }],
+    },
+    { reason: 'policy_denied', model: 'scribe', version: '1.0.0', by: [] },
+  ],
+  policy_unavailable: [
+    { reason: 'policy_unavailable', because: 'none_declared' },
+    { reason: 'policy_unavailable', because: 'cannot_be_evaluated' },
+  ],
   privacy_mode_unavailable: [{ reason: 'privacy_mode_unavailable', mode: 'redact' }],
   rate_exceeded: [
     { reason: 'rate_exceeded', meter: 'requests', limit: 600, retryAfterSeconds: 30 },

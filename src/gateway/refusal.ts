@@ -27,6 +27,8 @@ export interface Wire {
   readonly code: string
   readonly message: string
   readonly param?: string | undefined
+  /** What stands in `error.reasons` beside the code. */
+  readonly details?: readonly string[] | undefined
   readonly retryAfterSeconds?: number | undefined
 }
 
@@ -180,6 +182,28 @@ export function toWire(refusal: Refusal): Wire {
         ...permission,
         code: 'policy_denied',
         message: `No deployment of \`${refusal.model}\` ${refusal.version} lies in your regions (${refusal.residency.join(', ')}).`,
+      }
+    case 'policy_denied': {
+      const named = `\`${refusal.model}\` ${refusal.version}`
+      return {
+        ...permission,
+        code: 'policy_denied',
+        message:
+          refusal.by.length === 0
+            ? `No policy permits this use of ${named}. Ask the licensing office.`
+            : refusal.by.map(({ policy, reason }) => `Policy \`${policy}\` forbids this: ${reason}`).join(' '),
+        details: refusal.by.map(({ policy, reason }) => `${policy}: ${reason}`),
+      }
+    }
+    case 'policy_unavailable':
+      return {
+        ...server(503),
+        code: 'unavailable',
+        message:
+          refusal.because === 'none_declared'
+            ? 'No policies are declared here yet, so nothing is permitted. The licensing office has to mend that.'
+            : 'The policies cannot be evaluated for this call. The licensing office has to mend that.',
+        retryAfterSeconds: 60,
       }
     case 'privacy_mode_unavailable':
       return {

@@ -114,5 +114,6 @@ async function readAnswer(
 function whyNotReady(gateway: Gateway): string | undefined {
   if (gateway.isStopping()) return 'stopping'
   if (!gateway.directory.isLoaded) return 'declarations not loaded'
+  if (!gateway.directory.hasPolicies) return 'no policies declared: run formulary tenants apply'
   return gateway.lender.isFresh ? undefined : 'leases not renewed'
 }

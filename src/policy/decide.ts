@@ -1,13 +1,16 @@
 import semver from 'semver'
-import { err, ok, type Instant, type Proven, type Result } from '../kernel/index.ts'
+import { err, ok, type Instant, type Proven, type Result, type Uuid } from '../kernel/index.ts'
 import type { Audience, FacilityFacts, Principal, Purpose, Scope } from '../identity/index.ts'
 import type { Entitlement, Licensed, LicenseRevision } from '../licensing/index.ts'
+import type { PolicyQuestion } from './ask-policies.ts'
+import type { DecidingPolicy, PolicyVerdict } from './policy-verdict.ts'
+import type { Protocol } from './protocol.ts'
 import { stageReaches, type Stage } from './stage.ts'
 
 /** What the decision needs to know of a model. The catalog of deployments is routing's; this is what it is asked for. */
 export interface ModelFacts {
   readonly model: string
-  readonly protocol: 'openai' | 'open-inference'
+  readonly protocol: Protocol
   readonly versions: ReadonlyMap<string, VersionFacts>
 }
 
@@ -40,6 +43,8 @@ interface PermitFacts {
   readonly purpose: Purpose
   readonly audience: Audience
   readonly residency: readonly string[]
+  /** The ids of the owner's policies that permitted. */
+  readonly policies: readonly string[]
 }
 
 /** A decision that said yes, and everything that it fixed. */
@@ -56,18 +61,25 @@ export type PolicyRefusal =
   | { reason: 'scope_not_granted'; scope: Scope }
   | { reason: 'operation_not_supported'; model: string; operation: Scope }
   | { reason: 'residency_excludes_all'; model: string; version: string; residency: readonly string[] }
+  /** What the license grants, a policy forbids; `by` is empty when no policy permits it. */
+  | { reason: 'policy_denied'; model: string; version: string; by: readonly DecidingPolicy[] }
+  /** Our outage: there are no policies, or they cannot be evaluated. */
+  | { reason: 'policy_unavailable'; because: 'none_declared' | 'cannot_be_evaluated' }
 
 export interface PolicyNeeds {
   findModel(model: string): ModelFacts | undefined
+  /** What the owner's policies and the tenant's own say of a call that the license grants. */
+  askPolicies(tenantId: Uuid, question: PolicyQuestion): PolicyVerdict
 }
 
 /**
  * May this call be made? Every reason against it is found, in a documented order: what is asked for (model, version,
- * recall), who asks (audience, purpose, facility, scope), and where it would run (residency). Cedar will stand between
- * the last of these and the permit.
+ * recall), who asks (audience, purpose, facility, scope), and where it would run (residency). What the license grants is
+ * then asked of the policies, which may only take away from it: a policy is asked about facts, and while one of these is
+ * wrong there are none to ask about.
  */
 export function decide(needs: PolicyNeeds, licensed: Licensed, asked: Asked): Result<Permit, readonly PolicyRefusal[]> {
-  const judged = judge(needs, licensed.principal, licensed.revision, asked)
+  const judged = judge(needs, licensed, asked)
   if (judged.objections.length > 0 || judged.fixed === undefined) return err(judged.objections)
   const { residency } = licensed.revision.terms
   const facts: PermitFacts = { licensed, operation: asked.operation, residency, ...judged.fixed }
@@ -80,22 +92,22 @@ export const objectionsUnder = (
   principal: Principal,
   revision: LicenseRevision,
   asked: Asked,
-): readonly PolicyRefusal[] => judge(needs, principal, revision, asked).objections
+): readonly PolicyRefusal[] => judge(needs, { principal, revision, grace: false }, asked).objections
 
-type Fixed = Pick<PermitFacts, 'model' | 'version' | 'facility' | 'purpose' | 'audience'>
+type Holder = Pick<Licensed, 'principal' | 'revision' | 'grace'>
+type Fixed = Pick<PermitFacts, 'model' | 'version' | 'facility' | 'purpose' | 'audience' | 'policies'>
 interface Judged {
   readonly objections: readonly PolicyRefusal[]
   readonly fixed: Fixed | undefined
 }
 
-function judge(needs: PolicyNeeds, principal: Principal, revision: LicenseRevision, asked: Asked): Judged {
+function judge(needs: PolicyNeeds, holder: Holder, asked: Asked): Judged {
+  const { revision } = holder
   const [name, versionAsked] = splitModel(asked.model)
   const model = needs.findModel(name)
   if (model === undefined) return onlyObjection({ reason: 'model_not_found', model: asked.model })
   const candidates = revision.terms.entitlements.filter((entitlement) => entitlement.model === name)
-  const judged = candidates.map((entitlement) =>
-    judgeUnder(entitlement, model, principal, revision, asked, versionAsked),
-  )
+  const judged = candidates.map((entitlement) => judgeUnder(needs, holder, entitlement, { model, asked, versionAsked }))
   // Of several entitlements to one model the one that grants; if none does, the one that comes nearest explains.
   const best = judged.reduce<Judged | undefined>(
     (nearest, next) => (nearest === undefined || next.objections.length < nearest.objections.length ? next : nearest),
@@ -105,12 +117,10 @@ function judge(needs: PolicyNeeds, principal: Principal, revision: LicenseRevisi
 }
 
 function judgeUnder(
+  needs: PolicyNeeds,
+  { principal, revision, grace }: Holder,
   entitlement: Entitlement,
-  model: ModelFacts,
-  principal: Principal,
-  revision: LicenseRevision,
-  asked: Asked,
-  versionAsked: string | undefined,
+  { model, asked, versionAsked }: { model: ModelFacts; asked: Asked; versionAsked: string | undefined },
 ): Judged {
   const { application, tenant } = principal
   const objections: PolicyRefusal[] = []
@@ -155,7 +165,32 @@ function judgeUnder(
     objections.push({ reason: 'residency_excludes_all', model: model.model, version: wanted, residency })
 
   if (objections.length > 0 || purpose === undefined || facility === undefined) return { objections, fixed: undefined }
-  return { objections, fixed: { model, version, facility, purpose, audience: application.audience } }
+  const verdict = needs.askPolicies(tenant.tenantId, {
+    tenant: tenant.tenant,
+    tenantKind: tenant.kind,
+    application: application.application,
+    audience: application.audience,
+    operation: asked.operation,
+    model: model.model,
+    protocol: model.protocol,
+    version: version.version,
+    stage: version.stage,
+    purpose,
+    facility: facility.facility,
+    facilityRegion: facility.region,
+    evaluation: revision.evaluation,
+    grace,
+  })
+  switch (verdict.outcome) {
+    case 'permit': {
+      const { policies } = verdict
+      return { objections, fixed: { model, version, facility, purpose, audience: application.audience, policies } }
+    }
+    case 'deny':
+      return onlyObjection({ reason: 'policy_denied', model: model.model, version: wanted, by: verdict.by })
+    case 'unavailable':
+      return onlyObjection({ reason: 'policy_unavailable', because: verdict.because })
+  }
 }
 
 /** An entitlement never changes, so that its range is read once. */

@@ -1,3 +1,6 @@
+export { askPolicies, type AskNeeds, type PolicyQuestion } from './ask-policies.ts'
+export { provideCedar, type CedarCode } from './cedar.ts'
+export { actions, attributes, cedarSchema, named, words, type NamedType } from './cedar-schema.ts'
 export {
   decide,
   objectionsUnder,
@@ -10,4 +13,11 @@ export {
   type UsableModel,
   type VersionFacts,
 } from './decide.ts'
+export { inspectPolicy, validatePolicies, type CedarFault, type InspectedPolicy } from './inspect-policy.ts'
+export { KeptDecisions } from './kept-decisions.ts'
+export { KeptPolicies, type KeptPolicy, type PoliciesInForce, type PolicyRevision } from './policy-revision.ts'
+export type { DecidingPolicy, PolicyVerdict } from './policy-verdict.ts'
+export { protocols, type Protocol } from './protocol.ts'
+export { splitPolicies, type PolicyPiece } from './split-policies.ts'
 export { Stage, stageReaches, stages } from './stage.ts'
+export { loadOwnerPolicies, loadTenantPolicies } from './store.ts'

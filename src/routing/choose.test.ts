@@ -4,7 +4,7 @@ import { authenticate, mintApiKey, secretHmac } from '../identity/index.ts'
 import { instant } from '../kernel/index.ts'
 import { requireLicense } from '../licensing/index.ts'
 import { nodeHmac } from '../platform/node/ports.ts'
-import { decide, type Permit } from '../policy/index.ts'
+import { decide, type Permit, type PolicyNeeds } from '../policy/index.ts'
 import type { CatalogModel, Deployment } from './catalog.ts'
 import { choose } from './choose.ts'
 import { Circuits } from './circuit.ts'
@@ -101,7 +101,11 @@ async function permitFor(model: CatalogModel, residency: string[]): Promise<Perm
   const licensed = requireLicense({ findLicenses: () => licenses }, principal.value, now)
   if (!licensed.ok) throw new Error(licensed.error.refusal.reason)
   const asked = { model: 'scribe', operation: 'chat' as const, facility: undefined, purpose: undefined }
-  const permit = decide({ findModel: () => model }, licensed.value, asked)
+  const needs: PolicyNeeds = {
+    findModel: () => model,
+    askPolicies: () => ({ outcome: 'permit', policies: ['licensed-use'] }),
+  }
+  const permit = decide(needs, licensed.value, asked)
   if (!permit.ok) throw new Error(permit.error.map(({ reason }) => reason).join())
   return permit.value
 }

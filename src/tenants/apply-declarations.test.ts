@@ -58,6 +58,8 @@ const tables = [
   'model_version',
   'deployment',
   'plan_revision',
+  'policy_revision',
+  'tenant_policy_revision',
   'tenant',
   'facility',
   'application',
@@ -76,7 +78,7 @@ const everything = () =>
 
 test('a tree is applied whole', async () => {
   const { changes } = await apply(sampleTree)
-  expect(changes).toHaveLength(18)
+  expect(changes).toHaveLength(19)
   expect(await rows('select tenant, name, kind, ended_at from tenant order by tenant')).toEqual([
     { tenant: 'clinic', name: 'The Clinic', kind: 'owner', ended_at: null },
     { tenant: 'lakeside', name: 'Lakeside', kind: 'hospital', ended_at: null },
@@ -148,7 +150,7 @@ test('a second apply writes nothing', async () => {
 test('a plan writes nothing', async () => {
   const before = await everything()
   const planned = await planDeclarations(database, declarationsOf(sampleTree), now)
-  expect(planned.ok && planned.value.changes).toHaveLength(18)
+  expect(planned.ok && planned.value.changes).toHaveLength(19)
   expect(await everything()).toEqual(before)
 })
 
@@ -167,7 +169,7 @@ test('a failure in the middle leaves nothing', async () => {
   expect(await everything()).toEqual(before)
   await owner.query('drop trigger broken on license_revision')
   await owner.end()
-  expect((await apply(sampleTree)).changes).toHaveLength(18)
+  expect((await apply(sampleTree)).changes).toHaveLength(19)
 })
 
 test('a refused tree changes nothing', async () => {
@@ -182,7 +184,7 @@ test('a refused tree changes nothing', async () => {
 
 test('of several that apply at once, one writes and the others find nothing to do', async () => {
   const plans = await Promise.all([1, 2, 3, 4].map(() => apply(sampleTree)))
-  expect(plans.map(({ changes }) => changes.length).toSorted((a, b) => a - b)).toEqual([0, 0, 0, 18])
+  expect(plans.map(({ changes }) => changes.length).toSorted((a, b) => a - b)).toEqual([0, 0, 0, 19])
   expect(await rows('select license, revision from license_revision order by license')).toEqual([
     { license: 'LIC-1', revision: 1 },
     { license: 'LIC-2', revision: 1 },
@@ -282,6 +284,6 @@ test('two hundred tenants are applied in a moment', async () => {
   const applied = await applyDeclarations(database, declarations, now)
   // It takes some 300 ms; the bound only tells one statement per row from one per thousand.
   expect(performance.now() - start).toBeLessThan(5000)
-  expect(applied.ok && applied.value.changes.length).toBe(18 + 200 * 5)
+  expect(applied.ok && applied.value.changes.length).toBe(19 + 200 * 5)
   expect(await rows('select count(*) from tenant')).toEqual([{ count: 202n }])
 })

@@ -1,5 +1,5 @@
 import type { Instant } from '../kernel/index.ts'
-import type { LicenseRow, PlanRow, Rows } from './rows.ts'
+import type { LicenseRow, PlanRow, PolicyRow, Rows } from './rows.ts'
 
 /** What the database holds now, in the words of the tree. */
 export interface Current {
@@ -11,6 +11,8 @@ export interface Current {
   readonly application: readonly Kept<'application'>[]
   /** The highest revision of each. */
   readonly plan: readonly { readonly row: PlanRow; readonly revision: number }[]
+  /** The highest revision of each. */
+  readonly policy: readonly { readonly row: PolicyRow; readonly revision: number }[]
   /** The highest revision of each. */
   readonly license: readonly {
     readonly row: LicenseRow
@@ -40,7 +42,8 @@ export interface RowChange<What extends keyof Rows> {
   readonly row: Rows[What][number]
 }
 /** A new revision of what is never edited. */
-export interface RevisionChange<What extends 'plan' | 'license'> {
+export type RevisedKind = 'plan' | 'license' | 'policy'
+export interface RevisionChange<What extends RevisedKind> {
   readonly what: What
   readonly act: 'add' | 'change'
   readonly name: string
@@ -48,11 +51,12 @@ export interface RevisionChange<What extends 'plan' | 'license'> {
   readonly row: Rows[What][number]
   readonly revision: number
 }
-export type EndableKind = Exclude<keyof Rows, 'plan' | 'license'>
+export type EndableKind = Exclude<keyof Rows, RevisedKind>
 export type Change =
   | { [What in EndableKind]: RowChange<What> }[EndableKind]
   | RevisionChange<'plan'>
   | RevisionChange<'license'>
+  | RevisionChange<'policy'>
 
 export interface Plan {
   /** In the order in which they are done. Empty: the database says what the tree says. */

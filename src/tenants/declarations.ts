@@ -1,3 +1,5 @@
+import type { KeptPolicy } from '../policy/index.ts'
+import type { PolicyFile } from './policy-file.ts'
 import type { LicenseFile, ModelFile, PlanFile, TenantFile } from './schema.ts'
 import type { Source } from './source.ts'
 
@@ -10,6 +12,8 @@ export interface Declared<T> {
 export interface DeclaredTenant {
   readonly tenant: Declared<TenantFile>
   readonly license: Declared<LicenseFile>
+  /** Its own restrictions; empty when it has none. */
+  readonly policies: readonly KeptPolicy[]
 }
 
 /** Everything under tenants/, read and found to agree with itself. */
@@ -17,6 +21,8 @@ export interface Declarations {
   readonly models: readonly Declared<ModelFile>[]
   readonly plans: readonly Declared<PlanFile>[]
   readonly tenants: readonly DeclaredTenant[]
+  /** The owner's, over all tenants. */
+  readonly policies: readonly KeptPolicy[]
 }
 
 /**
@@ -28,4 +34,8 @@ export interface Tree {
   readonly plans: ReadonlyMap<string, Declared<PlanFile> | undefined>
   readonly tenants: ReadonlyMap<string, Declared<TenantFile> | undefined>
   readonly licenses: ReadonlyMap<string, Declared<LicenseFile> | undefined>
+  /** The owner's files of Cedar. */
+  readonly policies: readonly PolicyFile[]
+  /** The file of Cedar of each tenant that has one. */
+  readonly tenantPolicies: ReadonlyMap<string, PolicyFile>
 }

@@ -1,6 +1,6 @@
 import { isoOf, type Instant } from '../kernel/index.ts'
 import { byText } from './problem.ts'
-import type { LicenseRow, PlanRow } from './rows.ts'
+import type { LicenseRow, PlanRow, PolicyRow } from './rows.ts'
 
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json | undefined }
 
@@ -18,6 +18,13 @@ export const planDocument = (row: PlanRow): { readonly [key: string]: Json } => 
   currency: row.currency,
   prices: row.prices,
 })
+
+/** The list itself, so that its digest says what the policies are, and not whose. */
+export const policyDocument = (row: PolicyRow): readonly Json[] => row.policies
+
+/** A policy as a line of a diff: what it is called, and what it says. */
+export const policyWords = (row: PolicyRow): { readonly [key: string]: Json } =>
+  Object.fromEntries(row.policies.map(({ file, id, text }) => [`${id} (${file})`, text.replaceAll(/\s*\n\s*/g, ' ')]))
 
 export const instantText = (at: Instant): string => isoOf(at).replace('.000Z', 'Z')
 

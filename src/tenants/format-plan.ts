@@ -72,6 +72,8 @@ function summary(change: Change): string {
       const evaluation = row.evaluation ? 'evaluation, ' : ''
       return `${evaluation}${row.plan}, ${instantText(row.termStart)} to ${instantText(row.termEnd)}`
     }
+    case 'policy':
+      return change.row.policies.map(({ effect, id }) => `${effect} ${id}`).join(', ')
     default:
       return assertNever(change, 'summary')
   }

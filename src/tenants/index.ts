@@ -1,7 +1,7 @@
 export { applyDeclarations, planDeclarations } from './apply-declarations.ts'
 export type { Declarations } from './declarations.ts'
 export { formatPlan } from './format-plan.ts'
-export { jsonSchemas } from './json-schemas.ts'
+export { jsonSchemas, policySchema } from './json-schemas.ts'
 export { loadCurrent } from './store-current.ts'
 export type { Change, Current, FieldChange, Plan } from './change.ts'
 export { planChanges } from './plan-changes.ts'

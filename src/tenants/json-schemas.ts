@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { cedarSchema } from '../policy/index.ts'
 import { parse } from 'yaml'
 import { findField } from './fields.ts'
 import { files, type FileKind } from './schema.ts'
@@ -10,6 +11,9 @@ import { files, type FileKind } from './schema.ts'
 export function jsonSchemas(): Record<FileKind, object> {
   return { model: schemaOf('model'), plan: schemaOf('plan'), tenant: schemaOf('tenant'), license: schemaOf('license') }
 }
+
+/** What a policy can speak of, for the editors of Cedar. */
+export const policySchema = (): string => cedarSchema
 
 const titles: Readonly<Record<FileKind, string>> = {
   model: 'A model and its versions (tenants/models/<model>.yaml)',

@@ -20,6 +20,7 @@ const nothing: Current = {
   facility: [],
   application: [],
   license: [],
+  policy: [],
 }
 const license = 'lakeside/license.yaml'
 const tenant = 'lakeside/tenant.yaml'
@@ -68,6 +69,8 @@ function done(current: Current, changes: readonly Change[]): Current {
         const { row, revision } = change
         return { ...held, license: put(held.license, nameOf.license, { row, revision, revokedAt: undefined }) }
       }
+      case 'policy':
+        return { ...held, policy: put(held.policy, nameOf.policy, { row: change.row, revision: change.revision }) }
       default:
         return assertNever(change, 'done')
     }
@@ -86,7 +89,7 @@ describe('what would change', () => {
   test('a new tree is added whole, and then there is nothing to change', () => {
     const { changes, notes } = plan(nothing, sampleTree)
     expect(new Set(changes.map(({ act }) => act))).toEqual(new Set(['add']))
-    expect(changes).toHaveLength(18)
+    expect(changes).toHaveLength(19)
     expect(notes).toEqual([])
     expect(plan(after(sampleTree), sampleTree)).toEqual({ changes: [], notes: [] })
   })
@@ -291,7 +294,7 @@ describe('a plan reads like a diff:', () => {
     expect(text).toContain('+ tenant lakeside  Lakeside, hospital\n')
     expect(text).toContain('+ version assistant@1.1.0  stage owner\n')
     expect(text).toContain('+ license lakeside/LIC-2  standard, 2026-07-01T05:00:00Z to 2027-07-01T05:00:00Z\n')
-    expect(text.endsWith('\n\n18 to add, 0 to change, 0 to end.')).toBe(true)
+    expect(text.endsWith('\n\n19 to add, 0 to change, 0 to end.')).toBe(true)
   })
 
   test('changes, with old and new', () => {

@@ -1,6 +1,16 @@
-import type { Change, Current, EndableKind, FieldChange, Kept, Plan, RevisionChange, RowChange } from './change.ts'
+import type {
+  Change,
+  Current,
+  EndableKind,
+  FieldChange,
+  Kept,
+  Plan,
+  RevisedKind,
+  RevisionChange,
+  RowChange,
+} from './change.ts'
 import { err, ok, type Instant, type Result } from '../kernel/index.ts'
-import { flatten, licenseDocument, planDocument, type Json } from './document.ts'
+import { flatten, licenseDocument, planDocument, policyWords, type Json } from './document.ts'
 import type { Declarations } from './declarations.ts'
 import { noteOddities } from './note-oddities.ts'
 import type { Problem } from './problem.ts'
@@ -20,6 +30,9 @@ export function planChanges(current: Current, declared: Declarations, now: Insta
   const ofVersions = current.deployment.filter(({ row }) => versions.has(`${row.model}@${row.version}`))
   const facilities = current.facility.filter(({ row }) => tenants.has(row.tenant))
   const applications = current.application.filter(({ row }) => tenants.has(row.tenant))
+  // A tenant that never restricted anything has no row that says so.
+  const restricted = new Set(current.policy.map(({ row }) => nameOf.policy(row)))
+  const policyRows = rows.policy.filter((row) => row.policies.length > 0 || restricted.has(nameOf.policy(row)))
   const changes: readonly Change[] = [
     ...compare('model', nameOf.model, current.model, rows.model),
     ...compare('version', nameOf.version, ofModels, keepRecalls(ofModels, rows.version)),
@@ -29,6 +42,7 @@ export function planChanges(current: Current, declared: Declarations, now: Insta
     ...compare('facility', nameOf.facility, facilities, rows.facility),
     ...compare('application', nameOf.application, applications, rows.application),
     ...revise('license', nameOf.license, licenseDocument, current.license, rows.license),
+    ...revise('policy', nameOf.policy, policyWords, current.policy, policyRows),
   ]
   return ok({ changes, notes: noteOddities(current, declared) })
 }
@@ -61,8 +75,8 @@ function compare<What extends EndableKind>(
   return [...kept, ...gone.map(({ row }) => ({ what, act: 'end' as const, name: name(row), fields: [], row }))]
 }
 
-/** Plans and licenses are not edited: what differs is a new revision. One that left the tree stays for the ledger. */
-function revise<What extends 'plan' | 'license'>(
+/** Plans, licenses and policies are not edited: what differs is a new revision. One that left the tree stays for the ledger. */
+function revise<What extends RevisedKind>(
   what: What,
   name: (row: Rows[What][number]) => string,
   document: (row: Rows[What][number]) => Json,

@@ -174,7 +174,10 @@ describe('the whole tree', () => {
   })
 
   test('a tree without an owner is refused, so that an empty folder ends nobody', () => {
-    expect(problemsOf({})).toMatchObject([{ file: '', message: 'no tenant is the owner' }])
+    expect(problemsOf({})).toMatchObject([
+      { file: '', message: 'no policy permits anything, so that every call would be refused' },
+      { file: '', message: 'no tenant is the owner' },
+    ])
     const owners = withEdit(sampleTree, 'clinic/tenant.yaml', 'kind: owner', 'kind: research')
     expect(problemsOf(owners).map(({ advice }) => advice)).toEqual([expect.stringContaining('kind: owner')])
   })
@@ -250,20 +253,27 @@ describe('places of files', () => {
     expect(withFile('models/readme.json')).toMatchObject([{ advice: expect.stringContaining('<model>.yaml') }])
   })
 
-  test('a policy is refused as long as nothing enforces it', () => {
-    for (const path of ['policies/base.cedar', 'lakeside/policy.cedar'])
-      expect(withFile(path, 'forbid (principal, action, resource);')).toMatchObject([
-        {
-          file: path,
-          line: 1,
-          message: expect.stringContaining('not enforced'),
-          advice: expect.stringContaining('remove the file'),
-        },
-      ])
+  test('a file of Cedar has its place', () => {
+    const forbid = '@id("a") @reason("No.") forbid (principal, action, resource);'
+    const advice = (path: string) => problemsOf({ ...sampleTree, [path]: forbid }).map((problem) => problem.advice)
+    expect(advice('policies/more.cedar')).toEqual([])
+    expect(advice('lakeside/policy.cedar')).toEqual([])
+    expect(advice('lakeside/other.cedar')).toEqual(['name it policy.cedar'])
+    expect(advice('policy.cedar')).toEqual(['move it into policies/, or to <tenant>/policy.cedar'])
+    expect(advice('policies/more.yaml')).toEqual(['name it <what>.cedar, or remove it'])
+    expect(advice('policies/old/more.cedar')).toEqual(['move it up into policies/, or remove it'])
+    expect(advice('lakeshore/policy.cedar')).toEqual(['add lakeshore/tenant.yaml, or remove the folder'])
   })
 
   test('generated schemas, hidden files and READMEs are left alone', () => {
-    for (const path of ['schema/tenant.json', 'lakeside/.DS_Store', '.gitkeep', 'README.md', 'lakeside/README.md'])
+    for (const path of [
+      'schema/tenant.json',
+      'schema/policy.cedarschema',
+      'lakeside/.DS_Store',
+      '.gitkeep',
+      'README.md',
+      'lakeside/README.md',
+    ])
       expect(withFile(path), path).toEqual([])
   })
 })

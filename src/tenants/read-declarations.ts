@@ -3,11 +3,13 @@ import { err, ok, type Result } from '../kernel/index.ts'
 import { checkLicense } from './check-license.ts'
 import { checkModel } from './check-model.ts'
 import { checkPlan } from './check-plan.ts'
+import { checkPolicies, keptPolicies } from './check-policies.ts'
 import { checkTenant } from './check-tenant.ts'
 import { checkTree } from './check-tree.ts'
 import type { Declarations, Declared, Tree } from './declarations.ts'
 import { explainIssue } from './explain-issue.ts'
 import { placeOf, reservedNames } from './layout.ts'
+import { PolicyFile } from './policy-file.ts'
 import { byText, quoted, sortProblems, type Problem } from './problem.ts'
 import { files, type FileKind } from './schema.ts'
 import { Source } from './source.ts'
@@ -30,15 +32,18 @@ export function readDeclarations(declared: readonly DeclarationFile[]): Result<D
   for (const [name, tenant] of tree.tenants) if (tenant !== undefined) problems.push(...checkTenant(name, tenant, tree))
   for (const [tenant, license] of tree.licenses)
     if (license !== undefined) problems.push(...checkLicense(tenant, license, tree))
-  problems.push(...checkTree(tree))
+  problems.push(...checkTree(tree), ...checkPolicies(tree))
   if (problems.length > 0) return err(sortProblems(problems))
   return ok({
     models: readable(tree.models),
     plans: readable(tree.plans),
     tenants: [...tree.tenants].flatMap(([name, tenant]) => {
       const license = tree.licenses.get(name)
-      return tenant === undefined || license === undefined ? [] : [{ tenant, license }]
+      const policy = tree.tenantPolicies.get(name)
+      if (tenant === undefined || license === undefined) return []
+      return [{ tenant, license, policies: policy === undefined ? [] : keptPolicies([policy]) }]
     }),
+    policies: keptPolicies(tree.policies),
   })
 }
 
@@ -50,11 +55,16 @@ function readFiles(declared: readonly DeclarationFile[], problems: Problem[]): T
   const plans: Mutable<Tree['plans']> = new Map()
   const tenants: Mutable<Tree['tenants']> = new Map()
   const licenses: Mutable<Tree['licenses']> = new Map()
+  const policies: PolicyFile[] = []
+  const tenantPolicies: Mutable<Tree['tenantPolicies']> = new Map()
   for (const { path, text } of declared.toSorted((a, b) => byText(a.path, b.path))) {
     const place = placeOf(path)
     if (!place.ok) problems.push(place.error)
     if (!place.ok || place.value === undefined) continue
     const { kind, name } = place.value
+    if (kind === 'policies') policies.push(new PolicyFile(path, text))
+    if (kind === 'tenant-policy') tenantPolicies.set(name, new PolicyFile(path, text))
+    if (kind === 'policies' || kind === 'tenant-policy') continue
     const source = Source.read(path, text)
     if (!source.ok) problems.push(...source.error)
     const read = source.ok ? source.value : undefined
@@ -64,7 +74,7 @@ function readFiles(declared: readonly DeclarationFile[], problems: Problem[]): T
     if (kind === 'license') licenses.set(name, readAs('license', files.license, read, problems))
     if (read !== undefined && kind !== 'license') problems.push(...checkName(kind, name, read))
   }
-  return { models, plans, tenants, licenses }
+  return { models, plans, tenants, licenses, policies, tenantPolicies }
 }
 
 type Mutable<M> = M extends ReadonlyMap<infer K, infer V> ? Map<K, V> : never

@@ -1,7 +1,7 @@
 import type { Instant } from '../kernel/index.ts'
 import type { Audience, Purpose, Scope, TenantKind } from '../identity/index.ts'
 import type { Terms } from '../licensing/index.ts'
-import type { Stage } from '../policy/index.ts'
+import type { KeptPolicy, Stage } from '../policy/index.ts'
 import type { Price } from '../billing/index.ts'
 import type { Declarations } from './declarations.ts'
 import type { ModelFile } from './schema.ts'
@@ -16,6 +16,7 @@ export interface Rows {
   readonly facility: readonly FacilityRow[]
   readonly application: readonly ApplicationRow[]
   readonly license: readonly LicenseRow[]
+  readonly policy: readonly PolicyRow[]
 }
 
 // Type aliases, not interfaces: only these are documents to the compiler (an interface may grow elsewhere).
@@ -76,6 +77,11 @@ export type LicenseRow = {
   readonly evaluation: boolean
   readonly terms: Terms
 }
+/** The owner's policies, or those of one tenant; empty for a tenant that restricts nothing. */
+export type PolicyRow = {
+  readonly tenant: string | undefined
+  readonly policies: readonly KeptPolicy[]
+}
 
 /** The rows that declarations ask for. */
 export function rowsOf(declared: Declarations): Rows {
@@ -125,6 +131,10 @@ export function rowsOf(declared: Declarations): Rows {
         terms,
       }
     }),
+    policy: [
+      { tenant: undefined, policies: declared.policies },
+      ...declared.tenants.map(({ tenant, policies }) => ({ tenant: tenant.value.tenant, policies })),
+    ],
   }
 }
 
@@ -138,6 +148,8 @@ export const nameOf = {
   facility: (row: FacilityRow) => `${row.tenant}/${row.facility}`,
   application: (row: ApplicationRow) => `${row.tenant}/${row.application}`,
   license: (row: LicenseRow) => `${row.tenant}/${row.license}`,
+  // No tenant is called so: it is a reserved name.
+  policy: (row: PolicyRow) => row.tenant ?? 'policies',
 }
 
 /** A predictor has no tokens; its columns hold the least that the table allows, and no call of one reads them. */

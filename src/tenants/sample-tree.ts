@@ -40,6 +40,10 @@ prices:
   - { meter: inferences, per: 1, amount: "0.50" }
   - { meter: facility, per: month, amount: "500.00" }
 `,
+  'policies/licensed-use.cedar': `// What a license grants.
+@id("licensed-use")
+permit (principal, action, resource);
+`,
   'clinic/tenant.yaml': `tenant: clinic
 name: The Clinic
 kind: owner
@@ -145,6 +149,11 @@ export function variedTree(pick: (bound: number) => number): Tree {
     },
     ...varyTenant('clinic', 'owner', pick),
   }
+  const policies = {
+    'policies/licensed-use.cedar': `@id("licensed-use") permit (principal, action, resource);`,
+    ...(yes() ? { 'policies/more.cedar': forbidding(`all-${pick(2)}`, pick) } : {}),
+    ...(yes() ? { 'clinic/policy.cedar': forbidding('own', pick) } : {}),
+  }
   if (yes())
     tree['models/reader.yaml'] = {
       model: 'reader',
@@ -154,8 +163,12 @@ export function variedTree(pick: (bound: number) => number): Tree {
     }
   for (const tenant of ['lakeside', 'prairie', 'hills'])
     if (yes()) Object.assign(tree, varyTenant(tenant, 'hospital', pick))
-  return Object.fromEntries(Object.entries(tree).map(([path, value]) => [path, JSON.stringify(value, undefined, 2)]))
+  const files = Object.entries(tree).map(([path, value]) => [path, JSON.stringify(value, undefined, 2)] as const)
+  return { ...Object.fromEntries(files), ...policies }
 }
+
+const forbidding = (id: string, pick: (bound: number) => number): string =>
+  `@id("${id}") @reason("Because ${pick(2)}.") forbid (principal, action, resource) when { context.grace };`
 
 function varyTenant(tenant: string, kind: string, pick: (bound: number) => number): Record<string, unknown> {
   const some = <T>(all: readonly [T, ...T[]]): readonly T[] => [all[0], ...all.slice(1).filter(() => pick(2) === 1)]

@@ -3,7 +3,7 @@ import semver from 'semver'
 import { instant } from '../kernel/index.ts'
 import { Audience, Purpose, scopes, TenantKind } from '../identity/index.ts'
 import { Terms } from '../licensing/index.ts'
-import { Stage } from '../policy/index.ts'
+import { protocols, Stage } from '../policy/index.ts'
 import { Price } from '../billing/index.ts'
 
 /**
@@ -78,7 +78,6 @@ const ModelVersion = z.strictObject({
   deployments: z.array(Deployment).max(100),
 })
 
-export const protocols = ['openai', 'open-inference'] as const
 export const ModelFile = z.strictObject({
   model: ModelName,
   title: Title,

@@ -1,11 +1,10 @@
 import { z } from 'zod'
 import { scopes, Audience, Purpose, TenantKind } from '../identity/index.ts'
 import { loadLicenses, type LicenseFacts } from '../licensing/index.ts'
-import { Stage } from '../policy/index.ts'
+import { loadOwnerPolicies, loadTenantPolicies, protocols, Stage } from '../policy/index.ts'
 import { Prices } from '../billing/index.ts'
 import type { Tx } from '../db/index.ts'
 import type { Current } from './change.ts'
-import { protocols } from './schema.ts'
 
 const Protocol = z.enum(protocols)
 const Purposes = z.array(Purpose)
@@ -22,6 +21,7 @@ export async function loadCurrent(tx: Tx): Promise<Current> {
   return {
     ...(await loadCatalog(tx)),
     plan: await loadPlans(tx),
+    policy: await loadPolicies(tx, named),
     tenant: tenants.map((row) => ({
       row: { tenant: row.tenant, name: row.name, kind: TenantKind.parse(row.kind) },
       ended: row.ended_at !== null,
@@ -87,6 +87,20 @@ async function loadCatalog(tx: Tx): Promise<Pick<Current, 'model' | 'version' | 
       ended: row.withdrawn_at !== null,
     })),
   }
+}
+
+async function loadPolicies(tx: Tx, named: (tenantId: string) => string): Promise<Current['policy']> {
+  const owners = await loadOwnerPolicies(tx)
+  const tenants = await loadTenantPolicies(tx, 'all')
+  return [
+    ...(owners === undefined
+      ? []
+      : [{ row: { tenant: undefined, policies: owners.policies }, revision: owners.revision }]),
+    ...[...tenants].map(([tenantId, { policies, revision }]) => ({
+      row: { tenant: named(tenantId), policies },
+      revision,
+    })),
+  ]
 }
 
 async function loadPlans(tx: Tx): Promise<Current['plan']> {

@@ -29,7 +29,7 @@ export type TenantIds = ReadonlyMap<string, string>
 
 /** Of the tenants that something else changes of; none are asked for when nothing does. */
 export async function tenantIds(tx: Tx, changes: readonly Change[]): Promise<TenantIds> {
-  if (!changes.some(({ what }) => what === 'facility' || what === 'application' || what === 'license')) return new Map()
+  if (!changes.some(({ what }) => ['facility', 'application', 'license', 'policy'].includes(what))) return new Map()
   const rows = await tx.selectFrom('tenant').select(['tenant', 'tenant_id']).execute()
   return new Map(rows.map((row) => [row.tenant, row.tenant_id]))
 }

@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import type { Instant } from '../kernel/index.ts'
 import type { Tx } from '../db/index.ts'
 import { is, portions } from './changed-rows.ts'
-import { canonicalJson, licenseDocument, planDocument, type Json } from './document.ts'
+import { canonicalJson, licenseDocument, planDocument, policyDocument, type Json } from './document.ts'
 import type { Change } from './change.ts'
 import { applyCatalog } from './store-catalog.ts'
 import { applyApplications, applyFacilities, applyTenants, idOf, tenantIds, type TenantIds } from './store-tenants.ts'
@@ -24,6 +24,7 @@ export async function applyChanges(
   await applyFacilities(tx, changes, ids, at)
   await applyApplications(tx, changes, ids, at)
   await appendLicenses(tx, changes, ids, { recordedBy: by.recordedBy, at })
+  await appendPolicies(tx, changes, ids, { recordedBy: by.recordedBy, at })
 }
 
 async function appendPlans(tx: Tx, changes: readonly Change[], at: Date): Promise<void> {
@@ -75,6 +76,29 @@ async function appendLicenses(
         })),
       )
       .execute()
+  }
+}
+
+async function appendPolicies(
+  tx: Tx,
+  changes: readonly Change[],
+  ids: TenantIds,
+  by: { recordedBy: string; at: Date },
+): Promise<void> {
+  for (const { row, revision } of changes.filter(is('policy'))) {
+    const values = {
+      revision,
+      policies: JSON.stringify(row.policies),
+      effective_at: by.at,
+      recorded_by: by.recordedBy,
+      document_sha256: digestOf(policyDocument(row)),
+    }
+    await (row.tenant === undefined
+      ? tx.insertInto('policy_revision').values(values).execute()
+      : tx
+          .insertInto('tenant_policy_revision')
+          .values({ tenant_id: idOf(ids, row.tenant), ...values })
+          .execute())
   }
 }
 

@@ -24,6 +24,8 @@ export const tables: Readonly<Record<string, { readonly kind: TableKind; readonl
   model: { kind: 'shared', may: 'insert, select, update' },
   model_version: { kind: 'shared', may: 'insert, select, update' },
   deployment: { kind: 'shared', may: 'insert, select, update' },
+  policy_revision: { kind: 'shared', may: 'insert, select' },
+  tenant_policy_revision: { kind: 'tenant', may: 'insert, select' },
   plan_revision: { kind: 'shared', may: 'insert, select' },
   instance: { kind: 'system', may: 'delete, insert, select, update' },
   usage_batch: { kind: 'system', may: 'delete, insert, select, update' },

@@ -28,8 +28,10 @@ describe('the bundle of the Worker', () => {
   })
 
   test('is far below what Workers take, 3 MB compressed', async () => {
-    const compressed = gzipSync(await readFile(join(bundle.folder, 'worker.js')))
-    expect(compressed.length).toBeLessThan(1_000_000)
+    const compressed = async (name: string) => gzipSync(await readFile(join(bundle.folder, name))).length
+    expect(bundle.compiled).toHaveLength(1)
+    expect(await compressed('worker.js')).toBeLessThan(700_000)
+    for (const name of bundle.compiled) expect(await compressed(name)).toBeLessThan(1_600_000)
   })
 })
 

@@ -1,5 +1,5 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -18,6 +18,8 @@ const Metafile = z.object({ inputs: z.record(z.string(), z.unknown()) })
 export interface Bundle {
   readonly folder: string
   readonly bytes: number
+  /** Names of the files that workerd compiles beforehand. */
+  readonly compiled: readonly string[]
   /** The files it was made of, from the project's folder. */
   readonly inputs: readonly string[]
   remove(): Promise<void>
@@ -34,6 +36,7 @@ export async function bundleWorker(): Promise<Bundle> {
   return {
     folder,
     bytes: (await readFile(join(folder, 'worker.js'))).length,
+    compiled: (await readdir(folder)).filter((name) => name.endsWith('.wasm')),
     inputs: Object.keys(metafile.inputs),
     remove: () => rm(folder, { recursive: true }),
   }
@@ -60,7 +63,7 @@ export async function serveWorker(
 ): Promise<ServedWorker> {
   const began = performance.now()
   const config = join(bundle.folder, `${crypto.randomUUID()}.capnp`)
-  await writeFile(config, workerdConfig(bindings))
+  await writeFile(config, workerdConfig(bundle, bindings))
   const workerd = spawn(workerdPath(), ['serve', '--control-fd=3', config], {
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
   })
@@ -84,15 +87,16 @@ async function end(workerd: ChildProcess, signal: NodeJS.Signals): Promise<void>
 }
 
 /** In the words of workerd.capnp; the date and the flags are those of `wrangler.toml`. */
-function workerdConfig({
-  texts,
-  databaseUrl,
-}: {
-  texts: Readonly<Record<string, string>>
-  databaseUrl: string
-}): string {
+function workerdConfig(
+  { compiled }: Bundle,
+  { texts, databaseUrl }: { texts: Readonly<Record<string, string>>; databaseUrl: string },
+): string {
   const { compatibility_date, compatibility_flags } = unstable_readConfig({ config: wranglerToml })
   const quoted = (text: string) => JSON.stringify(text)
+  const modules = [
+    '(name = "worker.js", esModule = embed "worker.js")',
+    ...compiled.map((name) => `(name = ${quoted(name)}, wasm = embed ${quoted(name)})`),
+  ]
   const bound = [
     `(name = "HYPERDRIVE", json = ${quoted(JSON.stringify({ connectionString: databaseUrl }))})`,
     ...Object.entries(texts).map(([name, text]) => `(name = ${quoted(name)}, text = ${quoted(text)})`),
@@ -106,7 +110,7 @@ const config :Workerd.Config = (
   sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = "main")],
 );
 const worker :Workerd.Worker = (
-  modules = [(name = "worker.js", esModule = embed "worker.js")],
+  modules = [${modules.join(', ')}],
   compatibilityDate = ${quoted(compatibility_date ?? '')},
   compatibilityFlags = [${compatibility_flags.map(quoted).join(', ')}],
   bindings = [${bound.join(', ')}],

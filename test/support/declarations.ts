@@ -2,8 +2,8 @@ import type { DeclarationFile } from '../../src/tenants/index.ts'
 
 /**
  * A small owner with its licensees, for tests: every audience, every stage, two facilities, a predictor, a recalled
- * version. `MODEL-HOST` in a deployment's address is replaced by the test's own model host. Limits are wide; a test that is
- * about a limit replaces the text.
+ * version, policies that stand in nobody's way. `MODEL-HOST` in a deployment's address is replaced by the test's own
+ * model host. Limits are wide; a test that is about a limit replaces the text.
  */
 export const testTree: Readonly<Record<string, string>> = {
   'models/scribe.yaml': `model: scribe
@@ -48,6 +48,9 @@ prices:
   - { meter: output_tokens, per: 1000000, amount: "15.00" }
   - { meter: inferences, per: 1, amount: "0.50" }
 `,
+  'policies/licensed-use.cedar': `@id("licensed-use")
+permit (principal, action, resource);
+`,
   'clinic/tenant.yaml': `tenant: clinic
 name: The Clinic
 kind: owner
@@ -77,6 +80,9 @@ applications:
   - { application: reader, audience: clinician, facilities: [general], purposes: [TREAT], scopes: [infer] }
   - { application: portal, audience: patient, facilities: [general], purposes: [PATRQT], scopes: [chat] }
 `,
+  'lakeside/policy.cedar': `@id("no-payment") @reason("Nobody here calls for payment.")
+forbid (principal, action, resource) when { context.purpose == Purpose::"HPAYMT" };
+`,
   'lakeside/license.yaml': `license: LIC-LAKESIDE
 plan: standard
 term: { start: 2026-01-01T00:00:00Z, end: 2036-01-01T00:00:00Z, graceDays: 14 }
@@ -97,6 +103,9 @@ facilities:
   - { facility: only, name: Prairie, region: us-east }
 applications:
   - { application: trial, audience: clinician, facilities: [only], purposes: [HQUALIMP], scopes: [chat] }
+`,
+  'prairie/policy.cedar': `@id("no-payment") @reason("Nobody here calls for payment.")
+forbid (principal, action, resource) when { context.purpose == Purpose::"HPAYMT" };
 `,
   'prairie/license.yaml': `license: LIC-PRAIRIE
 plan: standard

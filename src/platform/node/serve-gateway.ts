@@ -11,6 +11,7 @@ import type { Log } from '../../kernel/index.ts'
 import { postgresLimiter, quotaChannel, rateStore, redisLimiter } from '../../quota/index.ts'
 import type { Upstream } from '../../routing/index.ts'
 import { buryDeadJob, spoolPath } from './bury-dead.ts'
+import { provideNodeCedar } from './cedar.ts'
 import { readPeppers, type Config } from './config.ts'
 import { readHome } from './home.ts'
 import { listen } from './listen.ts'
@@ -49,6 +50,7 @@ export interface ServedGateway extends Watched {
  */
 export async function serveGateway(options: ServeOptions): Promise<ServedGateway> {
   const { config, log } = options
+  provideNodeCedar()
   const peppers = readPeppers(options.keyPepper)
   const database = openDatabase({
     url: options.databaseUrl,
@@ -104,6 +106,10 @@ export async function serveGateway(options: ServeOptions): Promise<ServedGateway
     soon: (work) => void setImmediate(work),
   })
   await gateway.directory.refresh()
+  if (!gateway.directory.hasPolicies)
+    log.error('policy.none_declared', {
+      advice: 'every call is refused until formulary tenants apply has brought policies',
+    })
   await gateway.lender.start({ keepAlive: true })
 
   const refresh = () => {

@@ -1,8 +1,11 @@
 import { emptyMemory } from '../../gateway/index.ts'
+import { provideWorkersCedar } from './cedar.ts'
 import { readConfig, type Env } from './config.ts'
 import { workersLog } from './log.ts'
 import { runJobsOnce } from './run-jobs-once.ts'
 import { serveRequest, type ExecutionContext, type Isolate } from './serve-request.ts'
+
+provideWorkersCedar()
 
 let isolate: Isolate | undefined
 

@@ -1,0 +1,46 @@
+import { inspectPolicy, splitPolicies, type CedarFault, type InspectedPolicy } from '../policy/index.ts'
+import type { Problem, Words } from './problem.ts'
+
+/** One policy of a file, and where it stands. Undefined: Cedar cannot read it. */
+export interface DeclaredPolicy {
+  readonly start: number
+  readonly text: string
+  readonly inspected: InspectedPolicy | undefined
+}
+
+/** A file of Cedar that was cut into its policies. */
+export class PolicyFile {
+  readonly file: string
+  readonly policies: readonly DeclaredPolicy[]
+  /** What Cedar could not read, with the policy that it stands in. */
+  readonly unread: readonly { readonly policy: DeclaredPolicy; readonly fault: CedarFault }[]
+  readonly #lineStarts: readonly number[]
+
+  constructor(file: string, text: string) {
+    this.file = file
+    this.#lineStarts = [0, ...Array.from(text.matchAll(/\n/g), ({ index }) => index + 1)]
+    const read = splitPolicies(text).map((piece) => ({ piece, result: inspectPolicy(piece.text) }))
+    const policies = read.map(({ piece, result }) => ({
+      ...piece,
+      inspected: result.ok ? result.value : undefined,
+    }))
+    this.policies = policies
+    this.unread = read.flatMap(({ result }, index) => {
+      const policy = policies[index]
+      return result.ok || policy === undefined ? [] : result.error.map((fault) => ({ policy, fault }))
+    })
+  }
+
+  /** A problem in a policy, so many code units from its beginning. */
+  problem(policy: DeclaredPolicy, at: number, words: Words): Problem {
+    const offset = policy.start + at
+    const line = this.#lineStarts.findLastIndex((start) => start <= offset)
+    return {
+      file: this.file,
+      line: line + 1,
+      column: offset - (this.#lineStarts[line] ?? 0) + 1,
+      path: policy.inspected?.annotations.get('id') ?? '',
+      ...words,
+    }
+  }
+}
