@@ -131,7 +131,10 @@ function evaluate(revision: PolicyRevision, call: Asked): Evaluated {
   return {
     decision,
     policies: diagnostics.reason,
-    failed: diagnostics.errors.map(({ policyId, error }) => ({ policy: policyId, why: error.message })),
+    // Cedar tells them in no order.
+    failed: diagnostics.errors
+      .map(({ policyId, error }) => ({ policy: policyId, why: error.message }))
+      .toSorted((a, b) => (a.policy < b.policy ? -1 : 1)),
   }
 }
 

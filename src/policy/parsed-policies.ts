@@ -1,5 +1,6 @@
 import { cedar } from './cedar.ts'
 import type { PolicyRevision } from './policy-revision.ts'
+import { splitPolicies } from './split-policies.ts'
 
 /** Sets of policies that stay parsed: the owner's, and those of the tenants whose calls were decided last. */
 const PARSED_MAX = 1000
@@ -31,6 +32,12 @@ function parse({ policies }: PolicyRevision): string {
   const byId = new Map(policies.map(({ id, text }) => [id, text]))
   // Of two with one id one would be lost, and it could be the one that forbids.
   if (byId.size !== policies.length) throw new TypeError('stored policies have one id twice')
+  // They were checked when they were declared; what would break Cedar is not given to it, whoever wrote the row.
+  const isSound = ({ text }: { text: string }) => {
+    const [piece, ...others] = splitPolicies(text)
+    return piece?.text === text && piece.excess === undefined && others.length === 0
+  }
+  if (!policies.every(isSound)) throw new TypeError('stored policies are not one policy each, of a bounded size')
   const [oldest] = parsed.size < PARSED_MAX ? [] : parsed.keys()
   if (oldest !== undefined) forgetParsed(oldest)
   const name = freeNames.pop() ?? `set ${namesMade++}`

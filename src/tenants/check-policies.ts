@@ -6,7 +6,6 @@ import type { DeclaredPolicy, PolicyFile } from './policy-file.ts'
 import { fileProblem, quoted, type Problem } from './problem.ts'
 
 const POLICIES_MAX = 1000
-const POLICY_CHARACTERS_MAX = 10_000
 const REASON_CHARACTERS_MAX = 120
 
 /** Everything that is wrong with the policies of a tree: of the owner's, and of each tenant's own. */
@@ -36,6 +35,19 @@ function checkFile(file: PolicyFile, tenant: string | undefined, tree: Tree): re
   ]
 }
 
+const cutIt =
+  'cut it into several policies, or write a list: [Purpose::"TREAT", Purpose::"ETREAT"].contains(context.purpose)'
+const tooLarge = {
+  characters: (most: number) => ({ message: `this policy has more than ${most} characters`, advice: cutIt }),
+  brackets: (most: number) => ({
+    message: `more than ${most} brackets stand in each other here`,
+    advice: 'remove those that are not needed',
+  }),
+  operators: (most: number) => ({
+    message: `this policy has more than ${most} operators (&&, ==, dots and the like)`,
+    advice: cutIt,
+  }),
+} as const
 const emptyFile = { message: 'the file holds no policy', advice: 'write one, or remove the file' }
 const tooMany = {
   message: `the file holds more than ${POLICIES_MAX} policies`,
@@ -54,7 +66,8 @@ const reasonAdvice = `write what the caller shall read, as one sentence of at mo
 
 /** What every policy says of itself, and what a tenant's may not do. */
 function checkShape(file: PolicyFile, policy: DeclaredPolicy, tenant: string | undefined): readonly Problem[] {
-  const { inspected, text } = policy
+  const { inspected, text, excess } = policy
+  if (excess !== undefined) return [file.problem(policy, 0, tooLarge[excess.what](excess.most))]
   if (inspected === undefined) return []
   const { annotations, effect } = inspected
   const problems: Problem[] = []
@@ -83,8 +96,6 @@ function checkShape(file: PolicyFile, policy: DeclaredPolicy, tenant: string | u
       `a policy of ${tenant} permits; its own policies may only forbid`,
       'write forbid with the condition turned around, such as unless { … }; what may be used stands in the license',
     )
-  if (text.length > POLICY_CHARACTERS_MAX)
-    add(0, `this policy has more than ${POLICY_CHARACTERS_MAX} characters`, 'cut it into several')
   return problems
 }
 

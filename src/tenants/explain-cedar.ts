@@ -16,7 +16,7 @@ export function explainUnread(text: string, fault: CedarFault): Words {
 /** A policy that can be read and does not fit the schema. */
 export function explainFault(text: string, fault: CedarFault): Words {
   const message = plain(fault.message)
-    .replace(/^for policy `[^`]*`, /, '')
+    .replace(/^for policy `[^`]*`[,:] /, '')
     .replace(/ for Action::"[^"]*"/, '')
   const standsThere = text.slice(fault.at, fault.to)
   for (const [pattern, explain] of unfit) {

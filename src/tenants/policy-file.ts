@@ -1,4 +1,11 @@
-import { inspectPolicy, splitPolicies, type CedarFault, type InspectedPolicy } from '../policy/index.ts'
+import {
+  inspectPolicy,
+  splitPolicies,
+  type CedarFault,
+  type InspectedPolicy,
+  type PolicyExcess,
+} from '../policy/index.ts'
+import { err } from '../kernel/index.ts'
 import type { Problem, Words } from './problem.ts'
 
 /** One policy of a file, and where it stands. Undefined: Cedar cannot read it. */
@@ -6,6 +13,8 @@ export interface DeclaredPolicy {
   readonly start: number
   readonly text: string
   readonly inspected: InspectedPolicy | undefined
+  /** It is larger than what Cedar is given, and was not read. */
+  readonly excess: PolicyExcess | undefined
 }
 
 /** A file of Cedar that was cut into its policies. */
@@ -19,7 +28,11 @@ export class PolicyFile {
   constructor(file: string, text: string) {
     this.file = file
     this.#lineStarts = [0, ...Array.from(text.matchAll(/\n/g), ({ index }) => index + 1)]
-    const read = splitPolicies(text).map((piece) => ({ piece, result: inspectPolicy(piece.text) }))
+    // Half of a pair of code units is no letter to Cedar.
+    const read = splitPolicies(text.toWellFormed()).map((piece) => ({
+      piece,
+      result: piece.excess === undefined ? inspectPolicy(piece.text) : err([]),
+    }))
     const policies = read.map(({ piece, result }) => ({
       ...piece,
       inspected: result.ok ? result.value : undefined,

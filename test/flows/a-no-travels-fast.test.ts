@@ -98,6 +98,27 @@ test('without any notification, the poll still brings the no within a second', a
   expect(took).toBeLessThan(1_000)
 })
 
+test.each([
+  ['the owner', 'policies/licensed-use.cedar'],
+  ['the tenant itself', 'lakeside/policy.cedar'],
+])('what a policy of %s forbids is refused by four processes within a second', async (who, file) => {
+  const key = await mintKey(database, 'lakeside/ehr')
+  const forbid = `@id("not-now") @reason("Not now.") forbid (principal == Application::"lakeside/ehr", action, resource);`
+  const took = await lastAcceptedAfter(
+    key,
+    () => declareTree(database, host.url, { [file]: (text) => `${text}\n${forbid}` }),
+    'policy_denied',
+  )
+  console.log(`policy of ${who}: last accepted ${took.toFixed(0)} ms after the act`)
+  expect(took).toBeLessThan(1_000)
+  // And what is permitted again is answered again.
+  await declareTree(database, host.url)
+  await until('every process answers', 1_000, async () => {
+    const outcomes = await Promise.all(gateways.map((gateway) => callChat(agent, gateway.url, { key, stream: false })))
+    return outcomes.every(({ status }) => status === 200)
+  })
+})
+
 test('a suspended license is refused by four processes within a second', async () => {
   const key = await mintKey(database, 'prairie/trial')
   const took = await lastAcceptedAfter(

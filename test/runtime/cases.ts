@@ -131,6 +131,16 @@ export const cases: readonly Case[] = [
     (seen) => expectRefusal(seen, 403, 'model_not_licensed'),
   ),
   one(
+    'what a license grants and a policy forbids',
+    (runtime) => ask(runtime, 'clinic/bench', { model: 'scribe@1.1.0' }),
+    (seen) => {
+      expectRefusal(seen, 403, 'policy_denied')
+      expect(JSON.parse(seen.body)).toMatchObject({
+        error: { reasons: ['policy_denied', 'bench-tests-what-is-new: The bench tests what is new.'] },
+      })
+    },
+  ),
+  one(
     'a body that is no JSON',
     (runtime) => send(runtime, '/v1/chat/completions', runtime.key('lakeside/ehr'), '{"model":'),
     (seen) => expectRefusal(seen, 400, 'invalid_request'),

@@ -28,6 +28,10 @@ const applications = ['lakeside/ehr', 'lakeside/reader', 'lakeside/portal', 'pra
 
 /** Small limits for the cases about them, and a host that redirects; all else is as wide as the test tree says. */
 const replaceFor = (redirecting: RedirectingHost) => ({
+  'policies/licensed-use.cedar': (text: string) => `${text}
+@id("bench-tests-what-is-new") @reason("The bench tests what is new.")
+forbid (principal == Application::"clinic/bench", action, resource == ModelVersion::"scribe@1.1.0");
+`,
   'models/scribe.yaml': (text: string) =>
     text.replace('"MODEL-HOST/v1", model: scribe-1-1', `"${redirecting.url}", model: scribe-1-1`),
   'prairie/license.yaml': (text: string) =>

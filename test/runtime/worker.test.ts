@@ -6,7 +6,7 @@ import { systemTransaction } from '../../src/db/index.ts'
 import { parseApiKey, revokeKey } from '../../src/identity/index.ts'
 import { instant } from '../../src/kernel/index.ts'
 import { expireInstances } from '../../src/metering/index.ts'
-import { mintKey, testPepper } from '../support/house.ts'
+import { declareTree, mintKey, testPepper } from '../support/house.ts'
 import { readBudget, readLedger, until } from '../support/ledger.ts'
 import { openWorkerd, workerTexts, type Workerd } from './runtimes.ts'
 import { bundleWorker, serveWorker, type Bundle, type ServedWorker } from './workerd.ts'
@@ -165,6 +165,30 @@ describe('the log', () => {
     expect(lines).toContain('"event":"call.refused"')
     for (const secret of [canary, 'inside-words', testPepper, ...worker.keys]) expect(lines).not.toContain(secret)
     expect(lines).not.toMatch(/"level":"error"/)
+  })
+})
+
+describe('policies', () => {
+  const policies = (text: string) =>
+    declareTree(worker.database, worker.host.url, {
+      'policies/licensed-use.cedar': (shipped) => `${shipped}\n${text}`,
+    })
+
+  test('hold within a second of being applied, and are asked of Cedar in the isolate', async () => {
+    const key = worker.key('lakeside/ehr')
+    expect((await ask(worker, key)).status).toBe(200)
+    await policies(
+      `@id("no-ehr") @reason("Not today.") forbid (principal == Application::"lakeside/ehr", action, resource);`,
+    )
+    await until('the call is refused', 1_000, async () => (await ask(worker, key)).status === 403)
+    const refused = z.object({ error: z.object({ code: z.string(), reasons: z.array(z.string()) }) })
+    expect(refused.parse(await (await ask(worker, key)).json()).error).toEqual({
+      code: 'policy_denied',
+      reasons: ['policy_denied', 'no-ehr: Not today.'],
+    })
+    await policies('')
+    await until('the call is answered', 1_000, async () => (await ask(worker, key)).status === 200)
+    await worker.atRest()
   })
 })
 

@@ -43,6 +43,8 @@ export interface HouseOptions {
   readonly knobs?: Partial<Knobs>
   readonly environment?: NodeJS.ProcessEnv
   readonly log?: Log
+  /** What is in the database when the gateway opens, instead of the test tree. */
+  readonly declared?: (database: Database, hostUrl: string) => Promise<void>
 }
 
 /** A house for a test: its own database, model host and gateway, over real sockets on free ports. Stop it. */
@@ -51,7 +53,7 @@ export async function openHouse(options: HouseOptions = {}): Promise<House> {
   const databases = await cloneDatabase()
   const database = openTestDatabase(databases.appUrl)
   const declare = (replace: HouseOptions['replace']) => declareTree(database, host.url, replace)
-  await declare(options.replace)
+  await (options.declared?.(database, host.url) ?? declare(options.replace))
   const environment = { TEST_HOST_KEY: testHostKey, ...options.environment }
   const dataDir = mkdtempSync(join(tmpdir(), 'formulary-house-'))
   const config = readConfig({
