@@ -147,8 +147,11 @@ describe('what cannot be evaluated does not let a call through', () => {
       const decisions = new KeptDecisions()
       const needs = { decisions, log }
       const asked = (owner: PolicyRevision) => askPolicies(needs, { owner, tenant: undefined }, question)
-      for (const _again of [1, 2])
-        expect(asked(revision(broken))).toEqual({ outcome: 'unavailable', because: 'cannot_be_evaluated' })
+      for (const again of [1, 2])
+        expect(asked(revision(broken)), `time ${again}`).toEqual({
+          outcome: 'unavailable',
+          because: 'cannot_be_evaluated',
+        })
       expect(logged.map(({ event }) => event)).toEqual(['policy.broke', 'policy.broke'])
       expect(decisions.size).toBe(0)
       expect(asked(revision({ all: permitAll }))).toEqual(permit)
@@ -301,9 +304,9 @@ test('more sets of policies than stay parsed are each decided by their own', () 
   const sets = Array.from({ length: 1100 }, (_, index) =>
     revision({ [`p${index}`]: `permit (principal, action, resource) when { context.grace || ${index} == ${index} };` }),
   )
-  for (const _round of [1, 2])
+  for (const round of [1, 2])
     for (const [index, owner] of sets.entries())
       if (index % 50 === 0 || index > 990)
-        expect(ask({ owner })).toEqual({ outcome: 'permit', policies: [`p${index}`] })
+        expect(ask({ owner }), `round ${round}`).toEqual({ outcome: 'permit', policies: [`p${index}`] })
       else ask({ owner })
 })
