@@ -35,6 +35,7 @@ export function callFacts(
     version: permit.version.version,
     plan: call.plan.plan,
     planRevision: call.plan.revision,
+    policies: permit.policies,
     currency: call.plan.currency,
   }
 }

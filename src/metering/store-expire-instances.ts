@@ -53,17 +53,17 @@ async function expireOne(tx: Tx, instanceId: Uuid): Promise<{ calls: number }> {
         tenant_id, request_id, attempt, started_at, operation, streamed, outcome, duration_ms,
         license, license_revision, facility, application, key_id, audience, purpose, model, version, deployment, region,
         requests, input_tokens, output_tokens, inferences, usage_source, plan, plan_revision, currency, charge_picos,
-        instance_id)
+        policy, instance_id)
       select r.tenant_id, r.request_id, 0, r.started_at, f.operation, f.streamed, 'expired',
         least(extract(epoch from now() - r.started_at) * 1000, 2147483647)::integer,
         f.license, f."licenseRevision", f.facility, f.application, f."keyId", f.audience, f.purpose, f.model, f.version,
         f.deployment, f.region, 1, f."inputTokens", f."outputTokens", f.inferences, 'bound', f.plan, f."planRevision",
-        f.currency, 0, r.instance_id
+        f.currency, 0, f.policies, r.instance_id
       from reservation r cross join lateral jsonb_to_record(r.facts) as f (
         operation text, streamed boolean, license text, "licenseRevision" integer, facility text, application text,
         "keyId" text, audience text, purpose text, model text, version text, deployment text, region text,
         "inputTokens" bigint, "outputTokens" bigint, inferences bigint, plan text, "planRevision" integer,
-        currency text)
+        currency text, policies text[])
       where r.instance_id = ${instanceId}
       on conflict do nothing
       returning 1)

@@ -25,17 +25,17 @@ entry as materialized (
     "licenseRevision" integer, facility text, application text, "keyId" text, audience text, purpose text, model text,
     version text, deployment text, region text, requests smallint, "inputTokens" bigint, "outputTokens" bigint,
     inferences bigint, "usageSource" text, plan text, "planRevision" integer, currency text, charge bigint,
-    uses json)),
+    policies text[], uses json)),
 event as (
   insert into usage_event (
     tenant_id, request_id, attempt, started_at, settled_at, operation, streamed, outcome, host_status, first_byte_ms,
     duration_ms, license, license_revision, facility, application, key_id, audience, purpose, model, version,
     deployment, region, requests, input_tokens, output_tokens, inferences, usage_source, plan, plan_revision, currency,
-    charge_picos, instance_id)
+    charge_picos, policy, instance_id)
   select "tenantId", "requestId", attempt, started_at, written_at, operation, streamed, outcome, "hostStatus",
     "firstByteMs", "durationMs", license, "licenseRevision", facility, application, "keyId", audience, purpose, model,
     version, deployment, region, ${requests}, "inputTokens", "outputTokens", inferences, "usageSource", plan,
-    "planRevision", currency, charge, instance_id
+    "planRevision", currency, charge, policies, instance_id
   from entry
   on conflict do nothing
   returning tenant_id, request_id, attempt, requests),

@@ -52,5 +52,7 @@ export interface CallFacts {
   readonly version: string
   readonly plan: string
   readonly planRevision: number
+  /** The ids of the owner's policies that permitted the call. */
+  readonly policies: readonly string[]
   readonly currency: string
 }

@@ -16,7 +16,7 @@ import {
 } from '../../src/tenants/index.ts'
 import { treeFor } from '../support/declarations.ts'
 import { declareTree, openHouse, openTestDatabase, type House } from '../support/house.ts'
-import { until } from '../support/ledger.ts'
+import { readLedger, until } from '../support/ledger.ts'
 
 let house: House
 beforeAll(async () => {
@@ -127,6 +127,29 @@ forbid (principal, action, resource in Model::"scribe") when { context.purpose =
     expect((await ask('lakeside/ehr')).status).toBe(200)
     await inForce({}, 200, operations)
   })
+})
+
+test('the ledger says by which policies a call was permitted', async () => {
+  const text = '@id("also") permit (principal, action, resource) when { context.purpose == Purpose::"HOPERAT" };'
+  await inForce(
+    {
+      [owners]: `${text} @id("no-tests") @reason("No.") forbid (principal == Application::"clinic/bench", action, resource);`,
+    },
+    403,
+    () => ask('clinic/bench'),
+  )
+  const rowOf = async (answer: Response) => {
+    expect(answer.status).toBe(200)
+    await answer.text()
+    const requestId = answer.headers.get('x-request-id')
+    return (await readLedger(house.database)).find((row) => row.requestId === requestId)?.policy
+  }
+  expect(await rowOf(await ask('lakeside/ehr'))).toEqual(['licensed-use'])
+  expect(await rowOf(await ask('lakeside/ehr', {}, { 'formulary-purpose-of-use': 'HOPERAT' }))).toEqual([
+    'also',
+    'licensed-use',
+  ])
+  await inForce({}, 200, () => ask('clinic/bench'))
 })
 
 describe('revisions', () => {

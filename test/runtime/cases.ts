@@ -59,7 +59,10 @@ export const cases: readonly Case[] = [
       expect(status).toBe(200)
       expect(headers).toMatchObject({ 'x-request-id': 'req_ID', 'formulary-model-version': 'scribe@1.0.0' })
       expect(JSON.parse(body)).toMatchObject({ usage: { prompt_tokens: expect.any(Number) } })
-      expect(ledger).toMatchObject([{ outcome: 'answered', streamed: false, usage_source: 'host', requests: 1 }])
+      const policy = ['licensed-use']
+      expect(ledger).toMatchObject([
+        { outcome: 'answered', streamed: false, usage_source: 'host', requests: 1, policy },
+      ])
     },
   ),
   one(

@@ -151,7 +151,11 @@ describe('a call', () => {
     worker.host.resetKnobs()
     await until('the sweeper finds it', 10_000, async () => (await expireInstances(worker.database)).calls === 1)
     await worker.atRest()
-    expect((await readLedger(worker.database)).at(-1)).toMatchObject({ outcome: 'expired', usageSource: 'bound' })
+    expect((await readLedger(worker.database)).at(-1)).toMatchObject({
+      outcome: 'expired',
+      usageSource: 'bound',
+      policy: ['licensed-use'],
+    })
   })
 
   const readOpen = () =>

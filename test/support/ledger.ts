@@ -10,6 +10,8 @@ export interface LedgerRow {
   readonly tokens: bigint
   readonly charge: bigint
   readonly requests: number
+  /** The ids of the policies that permitted the call. */
+  readonly policy: readonly string[] | null
 }
 
 /** Every row of the ledger, of all tenants. */
@@ -25,6 +27,7 @@ export async function readLedger(database: Database): Promise<readonly LedgerRow
       tokens: row.input_tokens + row.output_tokens,
       charge: row.charge_picos,
       requests: row.requests,
+      policy: row.policy,
     }))
   })
 }
