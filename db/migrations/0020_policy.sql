@@ -1,4 +1,5 @@
--- What decides beside the license: Cedar policies, as immutable revisions. Of each the newest holds.
+-- What decides beside the license: Cedar policies, as immutable revisions. Of each the newest holds. An older process goes on
+-- deciding without them until it is replaced.
 -- The policies are a list of { file, id, effect, reason, text }, read back through the schema of src/policy.
 
 -- The owner's, over all tenants: they permit, and they forbid. Without a revision every call is refused.

@@ -1,8 +1,10 @@
-import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
+import { chmod, cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { Log } from '../kernel/index.ts'
+import { askPolicies, KeptDecisions } from '../policy/index.ts'
 import { sampleTree } from '../tenants/sample-tree.ts'
 import type { Declarations, Problem } from '../tenants/index.ts'
 import { readTenantsFolder } from './read-tenants-folder.ts'
@@ -106,6 +108,68 @@ describe('the declarations that come with Formulary', () => {
       expect(license.value.term.start, license.value.license).toBeLessThan(Date.parse('2026-11-23T00:00:00Z'))
       expect(license.value.term.end, license.value.license).toBeGreaterThanOrEqual(Date.parse('2028-01-01T00:00:00Z'))
     }
+  })
+
+  test('have a guide whose policies can be copied', async () => {
+    const guide = await readFile(join(shipped, 'policies/README.md'), 'utf8')
+    const examples = Array.from(guide.matchAll(/```cedar\n(.*?)```/gs), ([, text = '']) => text)
+    expect(examples.length).toBeGreaterThanOrEqual(5)
+    for (const [index, example] of examples.entries()) {
+      const copy = `copy-${index}`
+      await cp(shipped, join(folder, copy), { recursive: true })
+      // The first is one that is shipped, without the others beside it.
+      await write(`${copy}/policies/${index === 0 ? 'safeguards' : 'example'}.cedar`, example)
+      const read = await readTenantsFolder(join(folder, copy))
+      expect(read.ok ? [] : read.error, example).toEqual([])
+    }
+  })
+
+  test('permit by their policies what they license, but for what a tenant itself forbids', async () => {
+    const { models, policies, tenants } = await declarations()
+    const decisions = new KeptDecisions()
+    const log: Log = { info() {}, warn() {}, error() {} }
+    const refused = new Set<string>()
+    let asked = 0
+    for (const { tenant, license, policies: own } of tenants)
+      for (const application of tenant.value.applications)
+        for (const right of license.value.entitlements.filter((one) => one.audiences.includes(application.audience))) {
+          const model = models.find(({ value }) => value.model === right.model)?.value
+          const version = model?.versions.find((one) => one.version === right.pin)
+          if (model === undefined || version === undefined) throw new Error('an entitlement to nothing')
+          const operations = application.scopes.filter(
+            (one) => (one === 'infer') === (model.protocol === 'open-inference'),
+          )
+          for (const operation of operations)
+            for (const purpose of application.purposes.filter((one) => right.purposes.includes(one)))
+              for (const facility of application.facilities) {
+                asked++
+                const inForce = {
+                  owner: { revision: 1, policies, digest: 'of the owner' },
+                  tenant: { revision: 1, policies: own, digest: `of ${tenant.value.tenant}` },
+                }
+                const verdict = askPolicies({ decisions, log }, inForce, {
+                  tenant: tenant.value.tenant,
+                  tenantKind: tenant.value.kind,
+                  application: application.application,
+                  audience: application.audience,
+                  operation,
+                  model: model.model,
+                  protocol: model.protocol,
+                  version: version.version,
+                  stage: version.stage,
+                  purpose,
+                  facility,
+                  facilityRegion: 'us-east',
+                  evaluation: license.value.evaluation,
+                  grace: false,
+                })
+                if (verdict.outcome !== 'permit') refused.add(`${JSON.stringify(verdict)} ${facility}`)
+              }
+        }
+    expect(asked).toBeGreaterThan(20)
+    expect([...refused]).toEqual([
+      expect.stringMatching(/"policy":"lakeside-health\/portal-stays-at-general".* lakeside-north$/),
+    ])
   })
 
   test('are served by the stand-in alone, and need no secret', async () => {

@@ -304,9 +304,7 @@ test('more sets of policies than stay parsed are each decided by their own', () 
   const sets = Array.from({ length: 1100 }, (_, index) =>
     revision({ [`p${index}`]: `permit (principal, action, resource) when { context.grace || ${index} == ${index} };` }),
   )
-  for (const round of [1, 2])
-    for (const [index, owner] of sets.entries())
-      if (index % 50 === 0 || index > 990)
-        expect(ask({ owner }), `round ${round}`).toEqual({ outcome: 'permit', policies: [`p${index}`] })
-      else ask({ owner })
+  // Back again: first those that are still parsed, under names that were used before them.
+  for (const [index, owner] of [...sets.entries(), ...[...sets.entries()].toReversed()])
+    expect(ask({ owner })).toEqual({ outcome: 'permit', policies: [`p${index}`] })
 })
