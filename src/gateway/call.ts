@@ -118,10 +118,14 @@ function no(gateway: Gateway, call: Call, refusals: readonly Refusal[]): Answer 
     operation: call.operation,
     status,
     reasons: refusals.map(({ reason }) => reason),
-    policies: refusals
-      .flatMap((refusal) => (refusal.reason === 'policy_denied' ? refusal.by : []))
-      .map(({ policy }) => policy),
+    policies: forbiddingIn(refusals),
     ms: Math.round(durationMs),
   })
   return refuse(call.requestId, refusals)
+}
+
+/** The policies that said no, if that was the reason. */
+function forbiddingIn(refusals: readonly Refusal[]): readonly string[] | undefined {
+  const denied = refusals.find((refusal) => refusal.reason === 'policy_denied')
+  return denied?.by.map(({ policy }) => policy)
 }

@@ -1,4 +1,4 @@
-export { askPolicies, type AskNeeds, type PolicyQuestion } from './ask-policies.ts'
+export { askPolicies, decideByCedar, type AskNeeds, type PolicyQuestion } from './ask-policies.ts'
 export { provideCedar, type CedarCode } from './cedar.ts'
 export { actions, attributes, cedarSchema, named, words, type NamedType } from './cedar-schema.ts'
 export {

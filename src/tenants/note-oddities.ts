@@ -1,11 +1,17 @@
 import { stageReaches } from '../policy/index.ts'
 import type { Declarations } from './declarations.ts'
 import type { Current } from './change.ts'
+import { noteRefusedUses } from './note-refused-uses.ts'
 import { quoted } from './problem.ts'
 
 /** What is allowed and probably not meant. Nothing is changed for it. */
 export function noteOddities(current: Current, declared: Declarations): readonly string[] {
-  return [...recallsThatStay(current, declared), ...unreachablePins(current, declared), ...emptyRegions(declared)]
+  return [
+    ...recallsThatStay(current, declared),
+    ...unreachablePins(current, declared),
+    ...emptyRegions(declared),
+    ...noteRefusedUses(declared),
+  ]
 }
 
 /** A recall was a decision about safety, perhaps made elsewhere: a file that does not know of it does not undo it. */

@@ -280,6 +280,37 @@ describe('what must not change', () => {
     expect(plan(nothing, tree).notes).toEqual(['LIC-2 allows the region "us-wset", where nothing is deployed'])
   })
 
+  test('what a license grants and policies refuse altogether is noted, with those that refuse it', () => {
+    const forbid = (id: string, what: string) =>
+      `@id("${id}") @reason("No.") forbid (principal, action, resource) when { ${what} };`
+    const notesWith = (more: Tree) => plan(nothing, { ...sampleTree, ...more }).notes
+    const grants = (what: string, why: string) =>
+      `LIC-2 grants ${what} to lakeside/ehr, and policies refuse every use of it (${why})`
+    const clinicians = forbid('no-clinicians', 'principal.audience == Audience::"clinician"')
+    expect(notesWith({ 'policies/more.cedar': clinicians })).toEqual([
+      grants('assistant 1.0.0', 'no-clinicians'),
+      grants('reader 3.0.0', 'no-clinicians'),
+    ])
+    expect(notesWith({ 'lakeside/policy.cedar': forbid('own', 'action == Action::"infer"') })).toEqual([
+      grants('reader 3.0.0', 'lakeside/own'),
+    ])
+    const experts =
+      '@id("experts") permit (principal, action, resource) when { principal.audience == Audience::"expert" };'
+    expect(notesWith({ 'policies/licensed-use.cedar': experts })).toEqual([
+      grants('assistant 1.0.0', 'none permits it'),
+      grants('reader 3.0.0', 'none permits it'),
+    ])
+    // A part is what policies are for.
+    for (const part of [
+      'context.purpose == Purpose::"TREAT"',
+      'context.facility == Facility::"lakeside/general"',
+      'context.grace',
+    ])
+      expect(notesWith({ 'policies/more.cedar': forbid('part', `resource in Model::"assistant" && ${part}`) })).toEqual(
+        [],
+      )
+  })
+
   test('a pin that its audience cannot reach is noted', () => {
     const back = withEdit(sampleTree, model, '1.0.0\n    stage: licensed', '1.0.0\n    stage: expert')
     expect(plan(after(sampleTree), back).notes).toEqual([

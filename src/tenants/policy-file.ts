@@ -25,7 +25,9 @@ export class PolicyFile {
   readonly unread: readonly { readonly policy: DeclaredPolicy; readonly fault: CedarFault }[]
   readonly #lineStarts: readonly number[]
 
-  constructor(file: string, text: string) {
+  constructor(file: string, written: string) {
+    // What a checkout makes of line ends is no other policy.
+    const text = written.replaceAll('\r\n', '\n')
     this.file = file
     this.#lineStarts = [0, ...Array.from(text.matchAll(/\n/g), ({ index }) => index + 1)]
     // Half of a pair of code units is no letter to Cedar.
