@@ -113,7 +113,7 @@ test.each([
   expect(took).toBeLessThan(1_000)
   // And what is permitted again is answered again.
   await declareTree(database, host.url)
-  await until('every process answers', 1_000, async () => {
+  await until('every process answers', 5_000, async () => {
     const outcomes = await Promise.all(gateways.map((gateway) => callChat(agent, gateway.url, { key, stream: false })))
     return outcomes.every(({ status }) => status === 200)
   })
