@@ -105,17 +105,18 @@ export async function openFormulary(): Promise<Target> {
       end $$;
       create trigger broken after ${on.event} on ${on.table} for each row ${when} execute function break_it()`)
     try {
-      return await work()
-    } finally {
+      const result = await work()
       const { rows } = await owner.query<{ called: boolean }>('select is_called as called from broken_counter')
-      await query('drop function break_it() cascade; drop sequence broken_counter')
       // A fault that nothing met proves nothing.
       if (rows[0]?.called !== true) throw new Error(`no ${on.event} of ${on.table} came`)
+      return result
+    } finally {
+      await query('drop function break_it() cascade; drop sequence broken_counter')
     }
   }
 
   return {
-    name: 'Formulary',
+    gateway: undefined,
     abilities: new Set(Object.keys(abilities).filter((ability): ability is Ability => ability !== 'guardrails')),
     host,
     hostCredential: testHostKey,

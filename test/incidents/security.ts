@@ -398,8 +398,16 @@ export const securityIncidents: readonly Incident[] = [
     async test(target) {
       const canary = 'caller-header-canary'
       const names = [
-        ...['x-goog-api-key', 'x-api-key', 'cookie', 'proxy-authorization', 'x-custom-internal-secret'],
-        ...['x-forwarded-for', 'forwarded', 'x-tenant-id', 'formulary-tenant', 'baggage'],
+        'x-goog-api-key',
+        'x-api-key',
+        'cookie',
+        'proxy-authorization',
+        'x-custom-internal-secret',
+        'x-forwarded-for',
+        'forwarded',
+        'x-tenant-id',
+        'formulary-tenant',
+        'baggage',
       ]
       const headers = Object.fromEntries(names.map((name) => [name, canary]))
       const answer = await chat(nth(target.urls, 0), await someCaller(target), { headers })

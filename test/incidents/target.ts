@@ -83,7 +83,8 @@ export interface Process {
  * that lacks an ability is not asked for what belongs to it.
  */
 export interface Target {
-  readonly name: string
+  /** Which gateway it is, when it is another than this one. */
+  readonly gateway: string | undefined
   readonly abilities: ReadonlySet<Ability>
   /** The one model host behind every model. `setKnobs` says how it behaves. */
   readonly host: ModelHost
