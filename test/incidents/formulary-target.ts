@@ -256,8 +256,10 @@ export async function openFormulary(): Promise<Target> {
     async rowsWrittenWhile(work) {
       // What earlier tests left is given back by itself; that is not the strangers' doing.
       await until('nothing is lent', 10_000, async () => {
-        const { rows } = await database.systemPool.query<{ lent: bigint }>('select count(*) as lent from budget_lease')
-        return rows[0]?.lent === 0n
+        const { rows } = await database.systemPool.query<{ lent: string | null }>(
+          'select sum(amount) as lent from budget_lease',
+        )
+        return Number(rows[0]?.lent ?? 0) === 0
       })
       const writes = await watchWrites(owner, database.systemPool)
       try {

@@ -109,7 +109,7 @@ export const outageIncidents: readonly Incident[] = [
         let read = 0
         const reading = times(30, async () => {
           const answer = await get(`${nth(target.urls, 0)}/v1/usage?from=${monthsAgo(1)}`, tenant)
-          read++
+          if (answer.status === 200) read++
           return answer
         })
         const called = await Promise.all(times(20, () => chat(nth(target.urls, 0), tenant)))

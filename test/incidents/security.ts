@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'vitest'
 import { z } from 'zod'
+import { openRaw } from '../conformance/raw-caller.ts'
 import { startScriptedHost } from '../conformance/scripted-host.ts'
 import {
   hostFields,
@@ -13,6 +14,7 @@ import {
 } from '../isolation/impersonate.ts'
 import { sendRaw } from '../isolation/raw-request.ts'
 import { foundIn } from '../support/found-in.ts'
+import { until } from '../support/ledger.ts'
 import { answerOf, chat, chatRequest, exactKnobs, get, longPrompt, nth, tally, times, type ChatWish } from './calls.ts'
 import type { Incident } from './incident.ts'
 import type { Caller, Target, Terms } from './target.ts'
@@ -63,6 +65,10 @@ export const securityIncidents: readonly Incident[] = [
         withChecksum(`fml_live_' or key_id='${id}_${'a'.repeat(43)}`),
         `$1`,
         `\\'; commit; --`,
+        `'`,
+        `'||pg_sleep(60)||'`,
+        `fml_live_'||pg_sleep(60)||'_${'a'.repeat(49)}`,
+        `'/**/union/**/select/**/secret_hmac/**/from/**/api_key--`,
         'a'.repeat(10_000),
       ]
       for (const text of texts)
@@ -451,10 +457,14 @@ export const securityIncidents: readonly Incident[] = [
       expect((await chat(url, await someCaller(target), { prompt: tooMuch })).status).toBe(413)
       expect(target.host.usage()).toEqual([])
       if (!target.abilities.has('tenants')) return
-      // A body is announced and never comes.
+      // A body is announced, is not too long, and never comes.
       const request = chatRequest(url, { key: '', headers: {} })
-      const headers = { ...request.headers, 'content-length': '50000000' }
-      expect((await answerOf({ url: request.url, headers })).status).toBe(401)
+      const call = openRaw({ url: request.url, headers: { ...request.headers, 'content-length': '5000' } })
+      let status = 0
+      void call.head.then((head) => (status = head.status))
+      await until('nobody is told so', 5_000, () => status !== 0)
+      expect(status).toBe(401)
+      call.leave()
     },
   },
 ]
