@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import pg from 'pg'
 import { z } from 'zod'
 import { startModelHost } from '../../infra/model-host/model-host.ts'
@@ -19,7 +22,7 @@ import { abilities, models, type Ability, type Process, type Target, type Tenant
 
 const leaseSeconds = 2
 const bodyBytesMax = 100_000
-const environment = {
+const settings = {
   LEASE_SECONDS: String(leaseSeconds),
   FIRST_BYTE_SECONDS: '2',
   IDLE_SECONDS: '2',
@@ -54,6 +57,9 @@ export async function openFormulary(): Promise<Target> {
   const owner = new pg.Pool({ connectionString: databases.ownerUrl, max: 3 })
   // A connection that a test has ended for good is replaced on the next use.
   owner.on('error', () => {})
+  // One for all: processes of one machine are neighbors, and replay what the dead left.
+  const dataDir = mkdtempSync(join(tmpdir(), 'formulary-incidents-'))
+  const environment = { ...settings, DATA_DIR: dataDir }
   const declared = new Map<string, readonly DeclarationFile[]>()
   const declare = (more: ReadonlyMap<string, readonly DeclarationFile[]> = new Map()) =>
     declareFiles(database, [
@@ -90,28 +96,31 @@ export async function openFormulary(): Promise<Target> {
       client.release()
     }
   }
-  /** `counter` goes on counting when the transaction that asked it is rolled back. */
-  const whileTriggered = async <T>(
-    on: { event: string; table: string; when?: string; times: number; errorCode: string },
+  /** Each of the places fails so often. A sequence goes on counting when the transaction that asked it is rolled back. */
+  const whileBroken = async <T>(
+    { places, times, errorCode }: { places: readonly BrokenPlace[]; times: number; errorCode: string },
     work: () => Promise<T>,
   ): Promise<T> => {
-    const when = on.when === undefined ? '' : `when (${on.when})`
-    await query(`create sequence broken_counter; grant usage on sequence broken_counter to public;
-      create function break_it() returns trigger language plpgsql as $$ begin
-        if nextval('broken_counter') <= ${on.times} then
-          raise exception 'broken for a test' using errcode = '${on.errorCode}';
-        end if;
-        return null;
-      end $$;
-      create trigger broken after ${on.event} on ${on.table} for each row ${when} execute function break_it()`)
+    for (const { table, event, when } of places)
+      await query(`create sequence broken_${table}; grant usage on sequence broken_${table} to public;
+        create function break_${table}() returns trigger language plpgsql as $$ begin
+          if nextval('broken_${table}') <= ${times} then
+            raise exception 'broken for a test' using errcode = '${errorCode}';
+          end if;
+          return null;
+        end $$;
+        create trigger broken after ${event} on ${table} for each row ${when ?? ''} execute function break_${table}()`)
     try {
       const result = await work()
-      const { rows } = await owner.query<{ called: boolean }>('select is_called as called from broken_counter')
-      // A fault that nothing met proves nothing.
-      if (rows[0]?.called !== true) throw new Error(`no ${on.event} of ${on.table} came`)
+      for (const { table, event } of places) {
+        const { rows } = await owner.query<{ called: boolean }>(`select is_called as called from broken_${table}`)
+        // A fault that nothing met proves nothing.
+        if (rows[0]?.called !== true) throw new Error(`no ${event} of ${table} came`)
+      }
       return result
     } finally {
-      await query('drop function break_it() cascade; drop sequence broken_counter')
+      for (const { table } of places)
+        await query(`drop function break_${table}() cascade; drop sequence broken_${table}`)
     }
   }
 
@@ -191,10 +200,10 @@ export async function openFormulary(): Promise<Target> {
       return found
     },
 
-    async start(): Promise<Process> {
+    async start(options = {}): Promise<Process> {
       const proxy = await openProxy(new URL(databases.appUrl))
       proxies.push(proxy)
-      const started = await spawnTalkative(proxy.url, environment)
+      const started = await spawnTalkative(proxy.url, { ...environment, ...leaseOf(options) })
       all.push(started)
       return {
         url: started.url,
@@ -213,6 +222,7 @@ export async function openFormulary(): Promise<Target> {
           ADMIN_PORT: '0',
           WORKERS: '1',
           LOG_LEVEL: 'error',
+          DATA_DIR: dataDir,
           DATABASE_URL: databases.appUrl,
           OWNER_TOKEN: secret,
           KEY_PEPPER: secret,
@@ -230,9 +240,8 @@ export async function openFormulary(): Promise<Target> {
       return { refused, said: command.stdout() + command.stderr() }
     },
 
-    // Each batch of the group commit moves the mark of its lane before anything else.
-    whileDebitsWait: (work) =>
-      whileHeld(database.systemPool, [`set local app.system = 'on'`, 'select 1 from instance_lane for update'], work),
+    // Batches of the group commit cannot be written, and those that are there cannot be unfolded.
+    whileDebitsWait: (work) => whileHeld(owner, ['lock table usage_batch in share mode'], work),
     whileCountersAreLocked: (tenant, work) =>
       whileHeld(
         database.systemPool,
@@ -243,14 +252,26 @@ export async function openFormulary(): Promise<Target> {
         work,
       ),
     whileLastMonthIsLocked: (work) => whileHeld(owner, [`lock table ${lastMonth()} in access exclusive mode`], work),
-    withDebitsBroken: (count, errorCode, work) =>
-      whileTriggered(
-        { event: 'update', table: 'budget_lease', when: 'old.used <> new.used', times: count, errorCode },
+    // A debit is written as one of a batch, and soon after taken out of its leases with its row. Both can fail.
+    withDebitsBroken: (times, errorCode, work) =>
+      whileBroken(
+        {
+          places: [
+            { table: 'usage_batch', event: 'insert' },
+            { table: 'budget_lease', event: 'update', when: 'when (old.used <> new.used)' },
+          ],
+          times,
+          errorCode,
+        },
         work,
       ),
     withBudgetsBroken: (work) =>
-      whileTriggered(
-        { event: 'insert or update', table: 'budget_account', times: 1_000_000, errorCode: 'XX000' },
+      whileBroken(
+        {
+          places: [{ table: 'budget_account', event: 'insert or update' }],
+          times: 1_000_000,
+          errorCode: 'XX000',
+        },
         work,
       ),
     async rowsWrittenWhile(work) {
@@ -278,14 +299,24 @@ export async function openFormulary(): Promise<Target> {
       await owner.end()
       await database.close()
       await databases.drop()
+      rmSync(dataDir, { recursive: true, force: true })
     },
   }
+}
+
+interface BrokenPlace {
+  readonly table: string
+  readonly event: string
+  readonly when?: string
 }
 
 async function mustBeAccepted(problems: Promise<readonly string[]>): Promise<void> {
   const said = await problems
   if (said.length > 0) throw new Error(said.join('\n'))
 }
+
+const leaseOf = ({ leaseSeconds: seconds }: { leaseSeconds?: number }) =>
+  seconds === undefined ? {} : { LEASE_SECONDS: String(seconds) }
 
 const idOf = (tenant: Tenant): string => parseApiKey(tenant.key)?.keyId ?? ''
 const licenseOf = (tenant: string): string => `LIC-${tenant.toUpperCase()}`

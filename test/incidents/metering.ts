@@ -110,9 +110,12 @@ export const meteringIncidents: readonly Incident[] = [
         isOver = true
         await Promise.all([ended, ...callers])
       }
-      // What was received whole was written before: nothing is waited for.
-      const known = await target.ledgerOf(tenant)
-      const rowsOf = Map.groupBy(known, ({ requestId }) => requestId)
+      // It was written before; what a dead process had written, others bring into the ledger.
+      await until('every row is there', 10_000, async () => {
+        const known = new Set((await target.ledgerOf(tenant)).map(({ requestId }) => requestId))
+        return whole.every((requestId) => known.has(requestId))
+      })
+      const rowsOf = Map.groupBy(await target.ledgerOf(tenant), ({ requestId }) => requestId)
       expect(whole.filter((requestId) => rowsOf.get(requestId)?.length !== 1)).toEqual([])
       expect(whole.filter((requestId) => rowsOf.get(requestId)?.[0]?.outcome !== 'answered')).toEqual([])
     },
@@ -229,6 +232,7 @@ export const meteringIncidents: readonly Incident[] = [
       let answers: readonly Answer[] = []
       await target.withDebitsBroken(3, '57014', async () => {
         answers = await Promise.all(times(12, (index) => chat(nth(target.urls, index), tenant)))
+        await ledgerOf(target, tenant, 12)
       })
       expect(tally(answers)).toEqual({ whole: 12 })
       const rows = await target.ledgerOf(tenant)

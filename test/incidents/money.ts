@@ -194,6 +194,7 @@ export const moneyIncidents: readonly Incident[] = [
       })
       await target.withDebitsBroken(4, '40P01', async () => {
         expect(tally(await exactCalls(target, tenant, 30))).toEqual({ whole: 30 })
+        await until('thirty rows', settledWithinMs, async () => (await target.ledgerOf(tenant)).length >= 30)
       })
       expect(await target.ledgerOf(tenant)).toHaveLength(30)
       expect(await target.budgetOf(tenant)).toMatchObject({ used: 30 * exactTokens })
@@ -213,7 +214,7 @@ export const moneyIncidents: readonly Incident[] = [
       expect(tally(await calls())).toEqual({ whole: 12 })
       await target.whileCountersAreLocked(tenant, async () => {
         expect(tally(await calls())).toEqual({ whole: 12 })
-        expect(await target.ledgerOf(tenant)).toHaveLength(24)
+        await until('all rows are there', settledWithinMs, async () => (await target.ledgerOf(tenant)).length === 24)
       })
     },
   },

@@ -118,7 +118,8 @@ export interface Target {
   ledgerOf(tenant: Tenant): Promise<readonly LedgerEntry[]>
   budgetOf(tenant: Tenant, budget?: string): Promise<BudgetFacts>
 
-  start(): Promise<Process>
+  /** `leaseSeconds`: how long what it borrowed is its own without its database. */
+  start(options?: { leaseSeconds?: number }): Promise<Process>
   /** Starts it as for production with these variables, and tells whether it stays. */
   startInProduction(environment: Readonly<Record<string, string>>): Promise<{ refused: boolean; said: string }>
 
