@@ -9,10 +9,12 @@ const startMs = 20_000
 /**
  * @portkey-ai/gateway, when somebody has installed it: it forwards, and neither licenses, budgets nor records.
  * Of its version 1.15.2 only whole answers can be measured: on Node 26 it answers every stream with 500, because it adds a
- * header to an answer of `fetch`, which is immutable.
+ * header to an answer of `fetch`, which is immutable. With `@hono/node-server` 1.13.7 below it, which its own package allows
+ * too, it streams. `outputFd` takes its output.
  */
 export async function startPortkey(
   folder: string,
+  options: { outputFd?: number } = {},
 ): Promise<{ url: string; child: { pid: number; stop(): Promise<void> } }> {
   const places = [folder, join(folder, 'node_modules/@portkey-ai/gateway')].map((place) =>
     join(place, 'build/start-server.js'),
@@ -20,8 +22,9 @@ export async function startPortkey(
   const script = places.find((place) => existsSync(place))
   if (script === undefined) throw new Error(`--portkey: none of ${places.join(', ')} is there`)
   const port = await freePort()
+  const output = options.outputFd ?? 'ignore'
   const child = spawn(process.execPath, [script, `--port=${port}`, '--headless'], {
-    stdio: 'ignore',
+    stdio: ['ignore', output, output],
     env: plainEnvironment({ NODE_ENV: 'production' }),
   })
   const ended = new Promise<void>((resolve) => {

@@ -1,15 +1,17 @@
-import { failCall } from './http-answers.ts'
+import { failCall, redirectCall } from './http-answers.ts'
 import type { ScriptWrite } from './knobs.ts'
 import type { ServedCall } from './served-call.ts'
 
 /**
- * The fault that happens instead of an answer, in this order: an error status, a closed connection, silence, a script.
+ * The fault that happens instead of an answer, in this order: an error status, a closed connection, a redirect, silence, a
+ * script.
  * Null when there is none, which costs an immediate answer nothing. A host bills nothing for a call it refused or died
  * under; it does bill one its caller gave up on, so a silent call keeps its input tokens.
  */
 export function faultInstead(call: ServedCall): Promise<void> | null {
   const { knobs } = call
   if (knobs.status !== null || knobs.closeBeforeHeaders) return refuse(call)
+  if (knobs.redirectTo !== null) return redirect(call, knobs.redirectTo)
   if (knobs.stallBeforeHeaders) return silence(call)
   return knobs.script === null ? null : playScript(call, knobs.script)
 }
@@ -19,6 +21,12 @@ function refuse(call: ServedCall): Promise<void> {
   call.inputTokens = 0
   if (status === null) call.cut('cut')
   else failCall(call, status, retryAfterSeconds)
+  return Promise.resolve()
+}
+
+function redirect(call: ServedCall, location: string): Promise<void> {
+  call.inputTokens = 0
+  redirectCall(call, location)
   return Promise.resolve()
 }
 

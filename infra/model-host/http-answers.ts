@@ -26,6 +26,12 @@ export function failCall(call: ServedCall, status: number, retryAfterSeconds: nu
   sendError(call, status, text, retryAfterSeconds)
 }
 
+/** Sends the caller elsewhere with its request, as a host behind a misled proxy does. */
+export function redirectCall(call: ServedCall, location: string): void {
+  call.response.writeHead(307, { location, 'content-length': 0 })
+  call.end('', 'error')
+}
+
 const insideWords = `CUDA out of memory on ${canary}.pod-7.models.internal:8000 (GPU 3, 79.1 GiB total)`
 
 /** What `data: {"error": …}` holds when a stream fails after it began. */

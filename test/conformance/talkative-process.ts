@@ -14,6 +14,8 @@ export interface TalkativeProcess {
   exit(): number | NodeJS.Signals | undefined
   /** Asks it to stop, and resolves when it has ended and its output is whole. */
   stop(): Promise<void>
+  /** Sends a signal, and resolves when it has ended. */
+  end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void>
 }
 
 const worker = fileURLToPath(new URL('../../src/platform/node/gateway-worker.ts', import.meta.url))
@@ -54,6 +56,10 @@ export async function spawnTalkative(
     exit: () => child.exitCode ?? child.signalCode ?? undefined,
     stop() {
       if (child.connected) child.send('stop')
+      return ended
+    },
+    end(signal) {
+      child.kill(signal)
       return ended
     },
   }

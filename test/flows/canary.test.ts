@@ -1,6 +1,6 @@
 import pg from 'pg'
 import { register } from 'prom-client'
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createApp } from '../../src/app.ts'
 import { assembleGateway, emptyMemory, webTransport } from '../../src/gateway/index.ts'
 import { Bug } from '../../src/kernel/index.ts'
@@ -12,6 +12,8 @@ import { knownKey } from '../conformance/known-key.ts'
 import { callRaw, openRaw, type RawAnswer } from '../conformance/raw-caller.ts'
 import { spawnTalkative } from '../conformance/talkative-process.ts'
 import { openProxy } from '../conformance/tcp-proxy.ts'
+import { dumpDatabase } from '../support/dump-database.ts'
+import { foundIn } from '../support/found-in.ts'
 import { openHouse, testPepper, type House } from '../support/house.ts'
 import { until } from '../support/ledger.ts'
 
@@ -27,25 +29,6 @@ const canaries = {
   address: 'CanaryAddressF9d3Jb',
   hostCredential: 'CanaryCredentialN4r7Zu',
   hostWords: 'inside-words-canary',
-}
-
-/** The forms in which a text is found even when somebody has wrapped it. */
-function formsOf(text: string): readonly string[] {
-  const base64 = [0, 1, 2].map((shift) =>
-    // A text inside another begins at any of three places of base64; its ends are mixed with what stands beside it.
-    Buffer.from(' '.repeat(shift) + text)
-      .toString('base64')
-      .slice(4, -4),
-  )
-  return [text, Buffer.from(text).toString('hex'), encodeURIComponent(text), ...base64]
-}
-
-/** Which secrets a text holds, in any form. */
-function foundIn(text: string, secrets: Readonly<Record<string, string>>): readonly string[] {
-  const lower = text.toLowerCase()
-  return Object.entries(secrets)
-    .filter(([, secret]) => formsOf(secret).some((form) => text.includes(form) || lower.includes(form.toLowerCase())))
-    .map(([name]) => name)
 }
 
 const tree = {
@@ -259,28 +242,6 @@ function expectDiscreet(spoken: readonly Spoken[]): void {
   }
 }
 
-/** Every value of every table, as text, whoever's it is. */
-async function dumpDatabase(): Promise<string> {
-  const url = new URL(inject('postgresAdminUrl'))
-  url.pathname = new URL(house.databases.ownerUrl).pathname
-  const client = new pg.Client({ connectionString: url.href })
-  await client.connect()
-  try {
-    const { rows: tables } = await client.query<{ name: string }>(
-      `select format('%I.%I', table_schema, table_name) as name from information_schema.tables
-       where table_schema not in ('pg_catalog', 'information_schema')`,
-    )
-    const texts: string[] = []
-    for (const { name } of tables) {
-      const { rows } = await client.query<{ row: string }>(`select t::text as row from ${name} t`)
-      texts.push(`${name} (${rows.length})`, ...rows.map(({ row }) => row))
-    }
-    return texts.join('\n')
-  } finally {
-    await client.end()
-  }
-}
-
 /** Makes the ledger refuse each batch, with an error that the driver reports in full. */
 async function withLedgerBroken(work: () => Promise<void>): Promise<void> {
   const owner = new pg.Client({ connectionString: house.databases.ownerUrl })
@@ -339,9 +300,9 @@ describe('content and secrets', () => {
 
   test('are in no column of no table', async () => {
     await until('the calls of those who left are settled', 5_000, async () =>
-      (await dumpDatabase()).includes('client_left'),
+      (await dumpDatabase(house.databases)).includes('client_left'),
     )
-    const dump = await dumpDatabase()
+    const dump = await dumpDatabase(house.databases)
     expect(dump).toContain('public.usage_event')
     expect(foundIn(dump, secrets)).toEqual([])
   })

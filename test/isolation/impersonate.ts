@@ -40,7 +40,7 @@ export const identityHeaders = (world: World, tenant: 'mercy' | 'neighbor'): Rea
   forwarded: 'for=127.0.0.1',
 })
 
-const tenantHeaders = [
+export const tenantHeaders = [
   'x-tenant',
   'x-tenant-id',
   'x-org-id',
@@ -48,7 +48,7 @@ const tenantHeaders = [
   'formulary-tenant-id',
   'x-formulary-tenant',
 ]
-const userHeaders = [
+export const userHeaders = [
   'formulary-application',
   'x-formulary-application',
   'formulary-principal',

@@ -9,6 +9,8 @@ export interface Writes {
     readonly written: Readonly<Record<string, number>>
     readonly rows: Readonly<Record<string, number>>
   }>
+  /** Ends the watch and removes what it needed. */
+  end(): Promise<void>
 }
 
 /**
@@ -42,6 +44,9 @@ export async function watchWrites(owner: pg.Pool, system: pg.Pool): Promise<Writ
         written: Object.fromEntries(notes.rows.map(({ name, times }) => [name, Number(times)])),
         rows: Object.fromEntries(counts.rows.map(({ name, rows }) => [name, Number(rows)])),
       }
+    },
+    async end() {
+      await owner.query('drop function note_write() cascade; drop table write_note')
     },
   }
 }

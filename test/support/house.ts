@@ -4,19 +4,31 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startModelHost, type Knobs, type ModelHost } from '../../infra/model-host/model-host.ts'
 import { openDatabase, systemTransaction, type Database } from '../../src/db/index.ts'
-import { createKey } from '../../src/identity/index.ts'
+import { createKey, type KeyMaking } from '../../src/identity/index.ts'
 import { instant, type Log } from '../../src/kernel/index.ts'
 import { readConfig } from '../../src/platform/node/config.ts'
 import { nodeLog } from '../../src/platform/node/log.ts'
 import { nodeHmac } from '../../src/platform/node/ports.ts'
 import { serveGateway, type ServedGateway } from '../../src/platform/node/serve-gateway.ts'
-import { applyDeclarations, formatProblem, readDeclarations } from '../../src/tenants/index.ts'
+import {
+  applyDeclarations,
+  formatProblem,
+  readDeclarations,
+  type DeclarationFile,
+  type Problem,
+} from '../../src/tenants/index.ts'
 import { treeFor } from './declarations.ts'
 import { cloneDatabase, type TestDatabase } from './postgres.ts'
 
 export const testPepper = 'a pepper of the tests, and of nothing else: 0123456789'
 /** The secret of the deployment that has one. */
 export const testHostKey = 'test-host-key-canary'
+
+export const keyMaking: KeyMaking = {
+  hmac: nodeHmac,
+  pepper: { version: 1, secret: new TextEncoder().encode(testPepper) },
+  randomBytes: (length) => new Uint8Array(randomBytes(length)),
+}
 
 export interface House {
   /** The gateway's address, without a path. */
@@ -121,10 +133,17 @@ export async function declareTree(
   hostUrl: string,
   replace?: HouseOptions['replace'],
 ): Promise<void> {
-  const read = readDeclarations(treeFor(hostUrl, replace))
-  if (!read.ok) throw new Error(read.error.flatMap((problem) => formatProblem(problem, 'tenants')).join('\n'))
+  const problems = await declareFiles(database, treeFor(hostUrl, replace))
+  if (problems.length > 0) throw new Error(problems.join('\n'))
+}
+
+/** As `formulary tenants apply`. Returns what it says when it refuses. */
+export async function declareFiles(database: Database, files: readonly DeclarationFile[]): Promise<readonly string[]> {
+  const told = (problems: readonly Problem[]) => problems.flatMap((problem) => formatProblem(problem, 'tenants'))
+  const read = readDeclarations(files)
+  if (!read.ok) return told(read.error)
   const applied = await applyDeclarations(database, read.value, instant(Date.now()))
-  if (!applied.ok) throw new Error(applied.error.flatMap((problem) => formatProblem(problem, 'tenants')).join('\n'))
+  return applied.ok ? [] : told(applied.error)
 }
 
 export async function mintKey(
@@ -134,21 +153,13 @@ export async function mintKey(
 ): Promise<string> {
   const [tenant = '', application = ''] = name.split('/')
   const created = await systemTransaction(database, 'administer', (tx) =>
-    createKey(
-      tx,
-      {
-        hmac: nodeHmac,
-        pepper: { version: 1, secret: new TextEncoder().encode(testPepper) },
-        randomBytes: (length) => new Uint8Array(randomBytes(length)),
-      },
-      {
-        tenant,
-        application,
-        scopes: options.scopes,
-        days: options.days ?? 30,
-        now: instant(options.at ?? Date.now()),
-      },
-    ),
+    createKey(tx, keyMaking, {
+      tenant,
+      application,
+      scopes: options.scopes,
+      days: options.days ?? 30,
+      now: instant(options.at ?? Date.now()),
+    }),
   )
   if (!created.ok) throw new Error(`no key for ${name}: ${created.error.reason}`)
   return created.value.key.text.reveal()
