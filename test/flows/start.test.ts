@@ -1,6 +1,16 @@
 import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, cpSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync } from 'node:fs'
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+} from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -433,13 +443,13 @@ describe.skipIf(!hasProcesses)('in production', () => {
     LOG_LEVEL: 'error',
   })
 
-  test('start makes nothing up: no data directory, no key, no stand-in host', async () => {
+  test('start makes nothing up: no secret, no key, no stand-in host, and of data only a name for its spool', async () => {
     const dataDir = join(newFolder(), 'none')
     const command = start(dataDir, settings())
     await until('the banner is there', startWithinMs, () => command.stdout().includes('Ctrl-C stops everything'))
     expect(command.stdout()).toContain('No keys are made here')
     expect(command.stdout()).not.toMatch(/fml_live_|owner token|model host/)
-    expect(existsSync(dataDir)).toBe(false)
+    expect(readdirSync(dataDir)).toEqual(['home'])
     expect(familyOf(command.pid).filter(({ commandLine }) => commandLine.includes('model-host'))).toEqual([])
     expect(await end(command, ctrlC)).toEqual({ status: 0, signal: null })
     expect(command.stderr()).toBe('')

@@ -62,9 +62,7 @@ export async function serveGateway(options: ServeOptions): Promise<ServedGateway
     ...(options.databaseRole === undefined ? {} : { role: options.databaseRole }),
   })
   await requireBoundRole(database)
-  const dataDir = config.DATA_DIR
-  const home = await readHome(dataDir)
-  const spoolFolder = join(dataDir, 'spool')
+  const disk = await findDisk(config, log)
   const upstream = nodeUpstream({ connectMs: 2_000, connectionsMax: 4_096 })
   const redis = config.REDIS_URL === undefined ? undefined : await connectRedis(config.REDIS_URL)
   let stopping = false
@@ -93,10 +91,8 @@ export async function serveGateway(options: ServeOptions): Promise<ServedGateway
     deadlines: { firstByteMs: config.FIRST_BYTE_SECONDS * 1000, idleMs: config.IDLE_SECONDS * 1000 },
     bodyBytesMax: config.BODY_BYTES_MAX,
     leaseSeconds: config.LEASE_SECONDS,
-    place: { home, pid: process.pid },
-    spool: new FileSpool(spoolPath(spoolFolder, { home, pid: process.pid, name: randomUUID() }), {
-      bytesMax: config.SPOOL_BYTES_MAX,
-    }),
+    place: disk === undefined ? undefined : { home: disk.home, pid: process.pid },
+    spool: disk?.spool,
     memory: emptyMemory(),
     // The poll below keeps them fresh.
     staleAfterMs: Number.POSITIVE_INFINITY,
@@ -123,7 +119,7 @@ export async function serveGateway(options: ServeOptions): Promise<ServedGateway
     onGap: refresh,
   })
   const jobs = runJobs({ database, log }, [
-    buryDeadJob({ home, folder: spoolFolder }),
+    ...(disk === undefined ? [] : [buryDeadJob(disk)]),
     ...jobsFor({ leaseSeconds: config.LEASE_SECONDS }),
   ])
 
@@ -160,6 +156,22 @@ export async function serveGateway(options: ServeOptions): Promise<ServedGateway
       await redis?.close()
       await database.close()
     },
+  }
+}
+
+/** The spool of this process. A process that may write nowhere serves all the same, as long as the database does. */
+async function findDisk(
+  config: Config,
+  log: Log,
+): Promise<{ home: string; folder: string; spool: FileSpool } | undefined> {
+  try {
+    const home = await readHome(config.DATA_DIR)
+    const folder = join(config.DATA_DIR, 'spool')
+    const path = spoolPath(folder, { home, pid: process.pid, name: randomUUID() })
+    return { home, folder, spool: new FileSpool(path, { bytesMax: config.SPOOL_BYTES_MAX }) }
+  } catch (error) {
+    log.error('spool.none', { dataDir: config.DATA_DIR }, error)
+    return undefined
   }
 }
 
