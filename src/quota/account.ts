@@ -40,7 +40,32 @@ export interface Wanted {
   readonly want: bigint
 }
 
-/** The one authority over accounts: Postgres, or its simulation. Every call of it is one atomic statement. */
+/** Where an instance's process runs: who has the same home can see whether it still does. */
+export interface Place {
+  readonly home: string
+  readonly pid: number
+}
+
+/** What an authority is told of a new instance. */
+export interface NewInstance {
+  readonly instanceId: Uuid
+  readonly platform: 'node' | 'workers'
+  readonly leaseSeconds: number
+  readonly place: Place | undefined
+}
+
+/** Who knows which instances live, and lends to them: Postgres, or its simulation. Every call is one atomic statement. */
+export interface Authority {
+  /** A new instance, alive for one lease time. */
+  register(instance: NewInstance): Promise<void>
+  /** Stays alive for another lease time; false when the instance was taken for dead. */
+  renew(instanceId: Uuid, leaseSeconds: number): Promise<boolean>
+  /** Removes an instance whose leases have all been closed. */
+  unregister(instanceId: Uuid): Promise<void>
+  lendTo(instanceId: Uuid): LeaseAuthority
+}
+
+/** The one authority over accounts, as one instance sees it. Every call of it is one atomic statement. */
 export interface LeaseAuthority {
   /** Makes sure that the account exists and has the limit of the newest revision. */
   open(account: Account, limit: AccountLimit): Promise<void>

@@ -1,10 +1,8 @@
 import { Failure, type Instant, type Log, type Uuid } from '../kernel/index.ts'
-import type { Database } from '../db/index.ts'
-import type { Account, AccountLimit } from './account.ts'
+import type { Account, AccountLimit, Authority, LeaseAuthority, Place } from './account.ts'
 import { BudgetPocket, type PocketOptions, type PocketTime } from './budget-pocket.ts'
 import type { Pockets } from './limits.ts'
 import { RatePocket, type RateStore } from './rate-pocket.ts'
-import { postgresAuthority, registerInstance, renewInstance, unregisterInstance, type Place } from './store.ts'
 
 export interface LenderOptions extends PocketOptions {
   /** An instance that is silent for this long is taken for dead, and what it held is free again. */
@@ -12,7 +10,7 @@ export interface LenderOptions extends PocketOptions {
 }
 
 interface LenderNeeds {
-  readonly database: Database
+  readonly authority: Authority
   readonly rates: RateStore
   readonly time: PocketTime
   readonly log: Log
@@ -40,17 +38,17 @@ export class Lender implements Pockets {
   readonly #budgets = new Map<string, BudgetPocket>()
   readonly #rates = new Map<string, RatePocket>()
   #instanceId: Uuid
-  #authority: ReturnType<typeof postgresAuthority>
+  #leases: LeaseAuthority
   #freshUntilMs = Number.NEGATIVE_INFINITY
   #startsWhenNeeded = false
-  #timer: ReturnType<typeof setInterval> | undefined
+  #nextBeat: { cancel(): void } | undefined
   #beating: Promise<void> | undefined
 
   constructor(needs: LenderNeeds, options: LenderOptions) {
     this.#needs = needs
     this.#options = options
     this.#instanceId = needs.newInstanceId()
-    this.#authority = postgresAuthority(needs.database, this.#instanceId)
+    this.#leases = needs.authority.lendTo(this.#instanceId)
   }
 
   get instanceId(): Uuid {
@@ -69,8 +67,7 @@ export class Lender implements Pockets {
     const asked = this.#needs.time.monotonicMs()
     await this.#register()
     this.#stayFresh(asked)
-    const beatMs = Math.min(beatMsMax, (this.#options.leaseSeconds * 1000) / 4)
-    if (options.keepAlive) this.#timer = setInterval(() => void this.#beat(), beatMs)
+    if (options.keepAlive) this.#beatAgainAndAgain()
   }
 
   /** Where an instance lives for one request, it is registered by the call that needs it, and most requests need none. */
@@ -80,14 +77,14 @@ export class Lender implements Pockets {
 
   /** Ends every lease. Call it when no call is in flight and everything is committed. */
   async stop(): Promise<void> {
-    clearInterval(this.#timer)
+    this.#nextBeat?.cancel()
     if (this.#freshUntilMs === Number.NEGATIVE_INFINITY) return
     for (const pocket of this.#budgets.values()) {
       await this.#answered(pocket)
       await pocket.closeIfIdle(0)
     }
     for (const pocket of this.#rates.values()) await pocket.giveBackFree()
-    await unregisterInstance(this.#needs.database, this.#instanceId)
+    await this.#needs.authority.unregister(this.#instanceId)
   }
 
   /** Whether nobody can have taken the leases away. */
@@ -110,7 +107,7 @@ export class Lender implements Pockets {
     let pocket = this.#budgets.get(account.id)
     if (pocket === undefined) {
       const { time } = this.#needs
-      pocket = new BudgetPocket({ authority: this.#authority, time, options: this.#options }, account, limit)
+      pocket = new BudgetPocket({ authority: this.#leases, time, options: this.#options }, account, limit)
       this.#budgets.set(account.id, pocket)
     } else pocket.retarget(limit)
     return pocket
@@ -146,6 +143,14 @@ export class Lender implements Pockets {
     this.#freshUntilMs = askedMs + this.#options.leaseSeconds * 1000 * 0.8
   }
 
+  #beatAgainAndAgain(): void {
+    const beatMs = Math.min(beatMsMax, (this.#options.leaseSeconds * 1000) / 4)
+    this.#nextBeat = this.#needs.time.after(beatMs, () => {
+      this.#beatAgainAndAgain()
+      void this.#beat()
+    })
+  }
+
   /** One at a time; who comes meanwhile waits for the one that is under way. */
   #beat(): Promise<void> {
     this.#beating ??= this.#renew().finally(() => {
@@ -157,7 +162,7 @@ export class Lender implements Pockets {
   async #renew(): Promise<void> {
     const asked = this.#needs.time.monotonicMs()
     try {
-      if (await renewInstance(this.#needs.database, this.#instanceId, this.#options.leaseSeconds)) {
+      if (await this.#needs.authority.renew(this.#instanceId, this.#options.leaseSeconds)) {
         this.#stayFresh(asked)
         await this.#closeIdle()
       } else await this.beginAnew()
@@ -176,16 +181,16 @@ export class Lender implements Pockets {
     for (const pocket of this.#budgets.values()) pocket.lost = true
     this.#budgets.clear()
     this.#instanceId = this.#needs.newInstanceId()
-    this.#authority = postgresAuthority(this.#needs.database, this.#instanceId)
+    this.#leases = this.#needs.authority.lendTo(this.#instanceId)
     const asked = this.#needs.time.monotonicMs()
     await this.#register()
     this.#stayFresh(asked)
   }
 
   #register(): Promise<void> {
-    const { database, platform, place } = this.#needs
+    const { authority, platform, place } = this.#needs
     const { leaseSeconds } = this.#options
-    return registerInstance(database, { instanceId: this.#instanceId, platform, leaseSeconds, place })
+    return authority.register({ instanceId: this.#instanceId, platform, leaseSeconds, place })
   }
 
   async #closeIdle(): Promise<void> {

@@ -1,6 +1,6 @@
 import type { Uuid } from '../kernel/index.ts'
 import { systemStatement, violatedConstraint, type Database, type Tx } from '../db/index.ts'
-import type { Account, AccountState, LeaseAuthority } from './account.ts'
+import type { Account, AccountState, Authority, LeaseAuthority, NewInstance } from './account.ts'
 
 /** The channel on which instances tell each other of shortages and of what was given back. */
 export const quotaChannel = 'formulary_quota'
@@ -20,7 +20,14 @@ interface StateRow {
 }
 
 /** Postgres as the authority. Every method is one statement, so that it happens or does not. */
-export function postgresAuthority(database: Database, instanceId: Uuid): LeaseAuthority {
+export const postgresAuthority = (database: Database): Authority => ({
+  register: (instance) => registerInstance(database, instance),
+  renew: (instanceId, leaseSeconds) => renewInstance(database, instanceId, leaseSeconds),
+  unregister: (instanceId) => unregisterInstance(database, instanceId),
+  lendTo: (instanceId) => leasesOf(database, instanceId),
+})
+
+function leasesOf(database: Database, instanceId: Uuid): LeaseAuthority {
   const run = <Row extends Record<string, unknown>>(name: string, text: string, values: unknown[]) =>
     systemStatement<Row>(database, 'lend-budget', { name, text, values })
 
@@ -127,12 +134,6 @@ function stateFrom(row: StateRow | undefined): AccountState {
   }
 }
 
-/** Where an instance's process runs: who has the same home can see whether it still does. */
-export interface Place {
-  readonly home: string
-  readonly pid: number
-}
-
 /** The instances of one home. */
 export function instancesAt(
   database: Database,
@@ -146,10 +147,7 @@ export function instancesAt(
 }
 
 /** A new instance, alive for one lease time. */
-export async function registerInstance(
-  database: Database,
-  instance: { instanceId: Uuid; platform: 'node' | 'workers'; leaseSeconds: number; place: Place | undefined },
-): Promise<void> {
+async function registerInstance(database: Database, instance: NewInstance): Promise<void> {
   await systemStatement(database, 'lend-budget', {
     name: 'instance-register',
     text: `insert into instance (instance_id, platform, alive_until, home, pid)
@@ -165,7 +163,7 @@ export async function registerInstance(
 }
 
 /** Stays alive for another lease time; false when the instance was taken for dead. */
-export async function renewInstance(database: Database, instanceId: Uuid, leaseSeconds: number): Promise<boolean> {
+async function renewInstance(database: Database, instanceId: Uuid, leaseSeconds: number): Promise<boolean> {
   const rows = await systemStatement(database, 'lend-budget', {
     name: 'instance-renew',
     text: `update instance set alive_until = now() + make_interval(secs => $2) where instance_id = $1 returning 1`,
@@ -175,7 +173,7 @@ export async function renewInstance(database: Database, instanceId: Uuid, leaseS
 }
 
 /** Removes an instance whose leases have all been closed. */
-export async function unregisterInstance(database: Database, instanceId: Uuid): Promise<void> {
+async function unregisterInstance(database: Database, instanceId: Uuid): Promise<void> {
   await systemStatement(database, 'lend-budget', {
     name: 'instance-unregister',
     text: `delete from instance i where instance_id = $1
