@@ -196,8 +196,9 @@ export class BudgetPocket {
       this.#closing = false
     } finally {
       this.#pumping = false
+      // Also when the close failed: who came meanwhile would wait for nobody.
+      if (this.#queue.length > 0) void this.#pump()
     }
-    if (this.#queue.length > 0) void this.#pump()
     return this.#queue.length === 0 && this.#amount === 0n
   }
 

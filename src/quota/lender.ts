@@ -78,6 +78,8 @@ export class Lender implements Pockets {
   /** Ends every lease. Call it when no call is in flight and everything is committed. */
   async stop(): Promise<void> {
     this.#nextBeat?.cancel()
+    // A beat under way would find the instance gone, and begin anew.
+    await this.#beating
     if (this.#freshUntilMs === Number.NEGATIVE_INFINITY) return
     for (const pocket of this.#budgets.values()) {
       await this.#answered(pocket)
