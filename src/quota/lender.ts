@@ -24,6 +24,9 @@ interface LenderNeeds {
 const beatMsMax = 4_000
 const idleMsMax = 8_000
 
+/** Long ago, but not never: an instance that has never been registered has nothing to give back. */
+const lostMs = Number.MIN_SAFE_INTEGER
+
 /** How often, and how long each time, a stop waits for a pocket's last answer. */
 const closingRoundsMax = 100
 const closingRoundMs = 20
@@ -43,6 +46,7 @@ export class Lender implements Pockets {
   #startsWhenNeeded = false
   #nextBeat: { cancel(): void } | undefined
   #beating: Promise<void> | undefined
+  #beginning: Promise<void> | undefined
 
   constructor(needs: LenderNeeds, options: LenderOptions) {
     this.#needs = needs
@@ -65,7 +69,7 @@ export class Lender implements Pockets {
   /** Registers the instance; on Node it also keeps it alive until `stop`. */
   async start(options: { keepAlive: boolean }): Promise<void> {
     const asked = this.#needs.time.monotonicMs()
-    await this.#register()
+    await this.#register(this.#instanceId)
     this.#stayFresh(asked)
     if (options.keepAlive) this.#beatAgainAndAgain()
   }
@@ -109,7 +113,9 @@ export class Lender implements Pockets {
     let pocket = this.#budgets.get(account.id)
     if (pocket === undefined) {
       const { time } = this.#needs
-      pocket = new BudgetPocket({ authority: this.#leases, time, options: this.#options }, account, limit)
+      // Renewing says so as well, and then it begins anew.
+      const onLost = () => (this.#freshUntilMs = Math.min(this.#freshUntilMs, lostMs))
+      pocket = new BudgetPocket({ authority: this.#leases, time, options: this.#options, onLost }, account, limit)
       this.#budgets.set(account.id, pocket)
     } else pocket.retarget(limit)
     return pocket
@@ -176,23 +182,41 @@ export class Lender implements Pockets {
 
   /**
    * This instance was taken for dead: its leases are gone and its open calls were settled at their bound. It goes on
-   * under a new name with empty pockets.
+   * under a new name with empty pockets. The name holds once it is registered; until then no call is admitted, and
+   * whoever else notices waits for the same beginning.
    */
-  async beginAnew(): Promise<void> {
+  beginAnew(): Promise<void> {
+    this.#beginning ??= this.#begin().finally(() => {
+      this.#beginning = undefined
+    })
+    return this.#beginning
+  }
+
+  async #begin(): Promise<void> {
+    const { authority, time } = this.#needs
     this.#needs.log.error('lease.lost', { instance: this.#instanceId })
-    for (const pocket of this.#budgets.values()) pocket.lost = true
-    this.#budgets.clear()
-    this.#instanceId = this.#needs.newInstanceId()
-    this.#leases = this.#needs.authority.lendTo(this.#instanceId)
-    const asked = this.#needs.time.monotonicMs()
-    await this.#register()
+    this.#losePockets()
+    const instanceId = this.#needs.newInstanceId()
+    const asked = time.monotonicMs()
+    await this.#register(instanceId)
+    // A sign of life that was answered late may have admitted somebody under the old name meanwhile.
+    this.#losePockets()
+    this.#instanceId = instanceId
+    this.#leases = authority.lendTo(instanceId)
     this.#stayFresh(asked)
   }
 
-  #register(): Promise<void> {
+  #losePockets(): void {
+    this.#freshUntilMs = lostMs
+    const lost = [...this.#budgets.values()]
+    this.#budgets.clear()
+    for (const pocket of lost) pocket.lose()
+  }
+
+  #register(instanceId: Uuid): Promise<void> {
     const { authority, platform, place } = this.#needs
     const { leaseSeconds } = this.#options
-    return authority.register({ instanceId: this.#instanceId, platform, leaseSeconds, place })
+    return authority.register({ instanceId, platform, leaseSeconds, place })
   }
 
   async #closeIdle(): Promise<void> {
