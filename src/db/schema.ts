@@ -67,6 +67,7 @@ export interface BudgetLease {
   amount: Numeric;
   budget: string;
   instance_id: string;
+  last_command: Generated<Int8>;
   license: string;
   period_start: Timestamp;
   tenant_id: string;

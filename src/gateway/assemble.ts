@@ -10,7 +10,7 @@ import {
   type Spool,
 } from '../metering/index.ts'
 import { askPolicies, KeptDecisions } from '../policy/index.ts'
-import { Lender, type Place, type RateStore } from '../quota/index.ts'
+import { Lender, postgresAuthority, type Place, type RateStore } from '../quota/index.ts'
 import { Circuits, type Deadlines, type Deployment, type Upstream } from '../routing/index.ts'
 import { Directory, nothingKnown, type Known } from './directory.ts'
 import type { Gateway, Meter } from './gateway.ts'
@@ -72,7 +72,7 @@ export function assembleGateway(parts: Parts): Gateway {
   }
   const lender = new Lender(
     {
-      database,
+      authority: postgresAuthority(database),
       rates: parts.rates,
       time: { monotonicMs, after },
       log,

@@ -64,7 +64,6 @@ export class HeldCall {
     this.#charge = chargeAt(held.plan, held.permit.model.model)
     this.#facts = callFacts(held.reservation, {
       requestId: asking.requestId,
-      instanceId: gateway.lender.instanceId,
       streamed: held.request.streamed,
       plan: held.plan,
     })

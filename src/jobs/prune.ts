@@ -1,8 +1,8 @@
 import { pruneDirectoryChanges, systemTransaction } from '../db/index.ts'
-import { pruneRateWindows } from '../quota/index.ts'
+import { pruneLeases, pruneRateWindows } from '../quota/index.ts'
 import type { Job } from './job.ts'
 
-/** Forgets what nobody can need any more: notes of changes that every process has seen, and windows that have ended. */
+/** Forgets what nobody can need any more: changes that every process has seen, windows and leases that have ended. */
 export const pruneJob: Job = {
   name: 'prune',
   everySeconds: 600,
@@ -10,5 +10,6 @@ export const pruneJob: Job = {
     systemTransaction(database, 'maintain', async (tx) => {
       await pruneDirectoryChanges(tx)
       await pruneRateWindows(tx)
+      await pruneLeases(tx)
     }),
 }

@@ -13,6 +13,8 @@ export class Journal {
   readonly #waiting = new Map<Uuid, OpenCall>()
   /** Calls whose note is on its way; those that have ended meanwhile, with what is to be done when it has come. */
   readonly #sending = new Map<Uuid, (() => void) | undefined>()
+  /** Calls in flight whose note was sent: a second attempt needs no second one. */
+  readonly #noted = new Set<Uuid>()
   #sent: Promise<void> | undefined
   #isDue = false
 
@@ -22,6 +24,7 @@ export class Journal {
   }
 
   note(call: OpenCall): void {
+    if (this.#noted.has(call.facts.requestId)) return
     this.#waiting.set(call.facts.requestId, call)
     if (this.#isDue) return
     this.#isDue = true
@@ -36,7 +39,8 @@ export class Journal {
    * would come after its removal.
    */
   ended(requestId: Uuid, remove: () => void): void {
-    if (this.#waiting.delete(requestId)) return
+    this.#waiting.delete(requestId)
+    if (!this.#noted.delete(requestId)) return
     if (this.#sending.has(requestId)) this.#sending.set(requestId, remove)
     else remove()
   }
@@ -75,6 +79,7 @@ export class Journal {
       this.#waiting.delete(requestId)
       if (call.facts.instanceId !== this.#needs.instanceId()) continue
       this.#sending.set(requestId, undefined)
+      this.#noted.add(requestId)
       calls.push(call)
     }
     return calls

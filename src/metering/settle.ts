@@ -13,14 +13,14 @@ export interface PlanFacts {
 
 export function callFacts(
   reservation: Reservation,
-  call: { requestId: Uuid; instanceId: Uuid; streamed: boolean; plan: PlanFacts },
+  call: { requestId: Uuid; streamed: boolean; plan: PlanFacts },
 ): CallFacts {
   const { permit } = reservation
   const { licensed } = permit
   return {
     tenantId: licensed.principal.tenant.tenantId,
     requestId: call.requestId,
-    instanceId: call.instanceId,
+    instanceId: reservation.instanceId,
     startedAt: reservation.startedAt,
     operation: permit.operation,
     streamed: call.streamed,

@@ -68,6 +68,8 @@ async function expireOne(tx: Tx, instanceId: Uuid): Promise<{ calls: number }> {
       on conflict do nothing
       returning 1)
     select count(*) as calls from event`.execute(tx)
+  // A lease holds the bounds of all calls in flight. What it does not hold was given back by a call that had ended below
+  // its bound, and whose note had not gone yet: it is not charged, or the budget would be overdrawn.
   await sql`
     with expired as (
       select r.tenant_id, r.facts ->> 'license' as license, h.budget,
@@ -80,7 +82,8 @@ async function expireOne(tx: Tx, instanceId: Uuid): Promise<{ calls: number }> {
       delete from budget_lease where instance_id = ${instanceId}
       returning tenant_id, license, budget, period_start, amount, used),
     outcome as (
-      select l.tenant_id, l.license, l.budget, l.period_start, l.amount, l.used + coalesce(x.amount, 0) as used
+      select l.tenant_id, l.license, l.budget, l.period_start, l.amount,
+        least(l.amount, l.used + coalesce(x.amount, 0)) as used
       from ended l left join expired x using (tenant_id, license, budget, period_start)
       order by 1, 2, 3, 4)
     update budget_account a set settled = a.settled + o.used, leased = a.leased - o.amount

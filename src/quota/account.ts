@@ -40,13 +40,46 @@ export interface Wanted {
   readonly want: bigint
 }
 
-/** The one authority over accounts: Postgres, or its simulation. Every call of it is one atomic statement. */
+/** Where an instance's process runs: who has the same home can see whether it still does. */
+export interface Place {
+  readonly home: string
+  readonly pid: number
+}
+
+/** What an authority is told of a new instance. */
+export interface NewInstance {
+  readonly instanceId: Uuid
+  readonly platform: 'node' | 'workers'
+  readonly leaseSeconds: number
+  readonly place: Place | undefined
+}
+
+/** Who knows which instances live, and lends to them: Postgres, or its simulation. Every call is one atomic statement. */
+export interface Authority {
+  /** A new instance, alive for one lease time. */
+  register(instance: NewInstance): Promise<void>
+  /** Stays alive for another lease time; false when the instance was taken for dead. */
+  renew(instanceId: Uuid, leaseSeconds: number): Promise<boolean>
+  /** Removes an instance whose leases have all been closed and whose calls have all ended. */
+  unregister(instanceId: Uuid): Promise<void>
+  lendTo(instanceId: Uuid): LeaseAuthority
+}
+
+/**
+ * The one authority over accounts, as one instance sees it. Every call of it is one atomic statement, and numbered: one
+ * that failed for the instance may have happened or happen yet, but not after a later one. `held` is what the instance
+ * knows as lent to it; whatever the lease has beyond that was lent by an answer that was lost, and is free again.
+ */
 export interface LeaseAuthority {
-  /** Makes sure that the account exists and has the limit of the newest revision. */
+  /** Makes sure that the account exists and has the limit of the newest revision, and that there is a lease to lend to. */
   open(account: Account, limit: AccountLimit): Promise<void>
-  lend(account: Account, wanted: Wanted): Promise<{ granted: bigint } | { state: AccountState } | { fenced: true }>
-  /** Gives a free part of the lease back and tells everybody who waits. */
-  giveBack(account: Account, amount: bigint): Promise<void>
+  lend(
+    account: Account,
+    held: bigint,
+    wanted: Wanted,
+  ): Promise<{ granted: bigint } | { state: AccountState } | { fenced: true }>
+  /** The lease is `held` from now on. What it had beyond that is free, and everybody who waits is told. */
+  giveBack(account: Account, held: bigint): Promise<void>
   /** Ends the lease: what was used is settled, the rest is free. */
   close(account: Account): Promise<void>
   /** Asks every other instance to give back what it does not need. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { instant } from '../kernel/index.ts'
+import { Failure, instant } from '../kernel/index.ts'
 import { accountOf, type Account, type LeaseAuthority } from './account.ts'
 import { BudgetPocket, type PocketTime, type Shortage, type Turn } from './budget-pocket.ts'
 
@@ -55,6 +55,8 @@ class FakeAuthority {
   readonly leases = new Map<string, { amount: bigint; used: bigint }>()
   readonly pockets: BudgetPocket[] = []
   loans = 0
+  /** Answers that are lost on their way: what was asked for has happened. */
+  answersLost = 0
 
   constructor(limit: bigint | null) {
     this.limit = limit
@@ -64,10 +66,11 @@ class FakeAuthority {
     const lease = () => this.leases.get(instance) ?? { amount: 0n, used: 0n }
     return {
       open: async () => {},
-      lend: async (_account, { needMin, need, want }) => {
+      lend: async (_account, held, { needMin, need, want }) => {
         await Promise.resolve()
         this.loans++
-        const available = this.limit === null ? want : this.limit - this.settled - this.leased
+        const beyond = lease().amount - held
+        const available = this.limit === null ? want : this.limit - this.settled - this.leased + beyond
         if (available < needMin) {
           const used = [...this.leases.values()].reduce((sum, { used: part }) => sum + part, 0n)
           return { state: { limit: this.limit, settled: this.settled, leased: this.leased, used } }
@@ -75,17 +78,19 @@ class FakeAuthority {
         const plenty = want < available / 8n ? want : available / 8n
         const wish = need > plenty ? need : plenty
         const granted = this.limit === null ? want : wish < available ? wish : available
-        this.leased += granted
-        this.leases.set(instance, { ...lease(), amount: lease().amount + granted })
+        this.leased += granted - beyond
+        this.leases.set(instance, { ...lease(), amount: held + granted })
         this.check()
+        this.answer()
         return { granted }
       },
-      giveBack: async (_account, amount) => {
+      giveBack: async (_account, held) => {
         await Promise.resolve()
-        this.leased -= amount
-        this.leases.set(instance, { ...lease(), amount: lease().amount - amount })
+        this.leased -= lease().amount - held
+        this.leases.set(instance, { ...lease(), amount: held })
         this.check()
         for (const pocket of this.pockets) pocket.noticeFreed()
+        this.answer()
       },
       close: async () => {
         await Promise.resolve()
@@ -94,11 +99,16 @@ class FakeAuthority {
         this.leases.delete(instance)
         this.check()
         for (const pocket of this.pockets) pocket.noticeFreed()
+        this.answer()
       },
       announceShortage: async () => {
         for (const pocket of this.pockets) pocket.noticeShortage()
       },
     }
+  }
+
+  answer(): void {
+    if (this.answersLost-- > 0) throw new Failure('database', 'the answer was lost', { retryable: true })
   }
 
   /** What the group commit does. */
@@ -205,6 +215,39 @@ describe('a pocket of one instance', () => {
     pocket.committed(10n)
     expect(await pocket.closeIfIdle(0)).toBe(true)
     expect(authority).toMatchObject({ settled: 10n, leased: 0n })
+  })
+
+  test('a loan whose answer was lost is not held: it goes back when the pocket is idle, and when it is in use', async () => {
+    const { authority, pockets } = house(100n, 1)
+    const [pocket] = pockets
+    if (pocket === undefined) throw new Error('no pocket')
+    authority.answersLost = 1
+    await expect(take(pocket, 10n)).rejects.toThrow('the answer was lost')
+    expect(authority.leased).toBe(12n)
+    expect(await pocket.closeIfIdle(0)).toBe(true)
+    expect(authority.leased).toBe(0n)
+
+    expect(await take(pocket, 10n)).toBe('taken')
+    authority.answersLost = 1
+    await expect(take(pocket, 50n)).rejects.toThrow('the answer was lost')
+    expect(authority.leased).toBe(60n)
+    expect(await pocket.closeIfIdle(0)).toBe(false)
+    expect(authority.leased).toBe(12n)
+    pocket.end(10n, 0n)
+  })
+
+  test('a call that comes while an idle lease is being closed is served, also when the close fails', async () => {
+    const { authority, time, pockets } = house(100n, 1)
+    const [pocket] = pockets
+    if (pocket === undefined) throw new Error('no pocket')
+    expect(await take(pocket, 10n)).toBe('taken')
+    pocket.end(10n, 0n)
+    authority.answersLost = 1
+    const closing = pocket.closeIfIdle(0)
+    const waiting = take(pocket, 20n)
+    await expect(closing).rejects.toThrow('the answer was lost')
+    await time.pass(100)
+    expect(await waiting).toBe('taken')
   })
 
   test('a lowered limit holds at once for what is free, and a raised one lets waiting calls in', async () => {

@@ -71,6 +71,8 @@ export class BudgetPocket {
   #opened = false
   /** A close was asked for and its answer never came: it is asked again before anything else. */
   #closing = false
+  /** An answer never came: the lease may be more than `#amount`, until the next command that is answered. */
+  #inDoubt = false
   readonly #queue: Waiter[] = []
   #pumping = false
   #nudge: (() => void) | undefined
@@ -80,11 +82,11 @@ export class BudgetPocket {
   #lastLoanMs = Number.NEGATIVE_INFINITY
   #lastLoan = 0n
   #lastAnnouncedMs = Number.NEGATIVE_INFINITY
-  /** Set when the instance was taken for dead: what this pocket holds is no longer its own. */
-  lost = false
+  #lost = false
+  readonly #onLost: () => void
 
   constructor(
-    needs: { authority: LeaseAuthority; time: PocketTime; options: PocketOptions },
+    needs: { authority: LeaseAuthority; time: PocketTime; options: PocketOptions; onLost?: () => void },
     account: Account,
     limit: AccountLimit,
   ) {
@@ -93,6 +95,7 @@ export class BudgetPocket {
     this.#authority = needs.authority
     this.#time = needs.time
     this.#options = needs.options
+    this.#onLost = needs.onLost ?? (() => {})
     this.#lastUseMs = needs.time.monotonicMs()
   }
 
@@ -160,6 +163,7 @@ export class BudgetPocket {
    * @throws Failure when the authority cannot be reached.
    */
   waitFor(need: { needMin: bigint; need: bigint }): Promise<Turn | Shortage> {
+    if (this.#lost) return Promise.resolve({ promised: 0n })
     const short = this.knownShortage(need.needMin)
     if (short !== undefined) return Promise.resolve(short)
     if (this.#queue.length >= this.#options.waitersMax)
@@ -168,6 +172,17 @@ export class BudgetPocket {
       this.#queue.push({ ...need, deadlineMs: this.#time.monotonicMs() + this.#options.waitMs, resolve, reject })
       void this.#pump()
     })
+  }
+
+  /** Whether the instance was taken for dead: what this pocket holds is no longer its own. */
+  get lost(): boolean {
+    return this.#lost
+  }
+
+  /** Who waits looks again, and finds another pocket. */
+  lose(): void {
+    this.#lost = true
+    for (const waiter of this.#queue.splice(0)) waiter.resolve({ promised: 0n })
   }
 
   /** Another instance is short: give back what is free, and keep nothing for a while. */
@@ -181,23 +196,31 @@ export class BudgetPocket {
     this.#wake()
   }
 
-  /** Ends the lease of a pocket that nobody has used for a while. True when there is nothing left of it. */
+  /**
+   * Ends the lease of a pocket that nobody has used for a while; of one in use, what an answer that was lost may have
+   * lent beyond what is known goes back. True when there is nothing left of it.
+   */
   async closeIfIdle(idleMs: number): Promise<boolean> {
+    if (this.#lost) return true
+    if (this.isAsking) return false
     const idle = this.#time.monotonicMs() - this.#lastUseMs >= idleMs
-    if (!idle || this.isAsking || this.#reserved > 0n || this.#promised > 0n || this.#uncommitted > 0n) return false
-    if (this.#amount === 0n && !this.#closing) return true
+    if (!idle || this.#reserved > 0n || this.#promised > 0n || this.#uncommitted > 0n) {
+      if (this.#inDoubt && !this.#closing) await this.#endDoubt()
+      return false
+    }
+    if (this.#amount === 0n && !this.#closing && !this.#inDoubt) return true
     this.#pumping = true
     // From here on nothing is free: a call that comes now stands in line until the lease has ended.
     this.#amount = 0n
     this.#used = 0n
     this.#closing = true
     try {
-      await this.#authority.close(this.account)
-      this.#closing = false
+      await this.#close()
     } finally {
       this.#pumping = false
+      // Also when the close failed: who came meanwhile would wait for nobody.
+      if (this.#queue.length > 0) void this.#pump()
     }
-    if (this.#queue.length > 0) void this.#pump()
     return this.#queue.length === 0 && this.#amount === 0n
   }
 
@@ -227,15 +250,16 @@ export class BudgetPocket {
           this.#opened = true
           await this.#authority.open(this.account, this.#limit)
         }
-        if (this.#closing) {
-          await this.#authority.close(this.account)
-          this.#closing = false
-        }
+        if (this.#closing) await this.#close()
         this.#serve({ partly: false })
         const head = this.#queue[0]
         if (head === undefined) break
         const wanted = this.#wanted(head)
-        const answer = await this.#authority.lend(this.account, wanted)
+        const wasInDoubt = this.#inDoubt
+        this.#inDoubt = true
+        const answer = await this.#authority.lend(this.account, this.#amount, wanted)
+        // Nothing was lent, and nothing else was changed: what was in doubt still is.
+        this.#inDoubt = wasInDoubt && !('granted' in answer)
         if ('granted' in answer) {
           this.#amount += answer.granted
           this.#noteLoan(answer.granted)
@@ -244,8 +268,8 @@ export class BudgetPocket {
           continue
         }
         if ('fenced' in answer) {
-          this.lost = true
-          for (const waiter of this.#queue.splice(0)) waiter.resolve({ held: true, resetsAt: this.account.periodEnd })
+          this.lose()
+          this.#onLost()
           break
         }
         const { state } = answer
@@ -332,7 +356,8 @@ export class BudgetPocket {
   }
 
   async #giveBackFree(): Promise<void> {
-    if (this.#pumping || this.#queue.length > 0 || this.lost || this.free <= 0n) return
+    if (this.#pumping || this.#queue.length > 0 || this.#closing || this.#lost) return
+    if (this.free <= 0n && !this.#inDoubt) return
     this.#pumping = true
     try {
       await this.#returnFree()
@@ -347,8 +372,27 @@ export class BudgetPocket {
 
   async #returnFree(): Promise<void> {
     const { free } = this
-    if (free <= 0n) return
-    this.#amount -= free
-    await this.#authority.giveBack(this.account, free)
+    if (free <= 0n && !this.#inDoubt) return
+    if (free > 0n) this.#amount -= free
+    this.#inDoubt = true
+    await this.#authority.giveBack(this.account, this.#amount)
+    this.#inDoubt = false
+  }
+
+  async #endDoubt(): Promise<void> {
+    this.#pumping = true
+    try {
+      await this.#authority.giveBack(this.account, this.#amount)
+      this.#inDoubt = false
+    } finally {
+      this.#pumping = false
+      if (this.#queue.length > 0) void this.#pump()
+    }
+  }
+
+  async #close(): Promise<void> {
+    await this.#authority.close(this.account)
+    this.#closing = false
+    this.#inDoubt = false
   }
 }

@@ -1,10 +1,8 @@
 import { Failure, type Instant, type Log, type Uuid } from '../kernel/index.ts'
-import type { Database } from '../db/index.ts'
-import type { Account, AccountLimit } from './account.ts'
+import type { Account, AccountLimit, Authority, LeaseAuthority, Place } from './account.ts'
 import { BudgetPocket, type PocketOptions, type PocketTime } from './budget-pocket.ts'
 import type { Pockets } from './limits.ts'
 import { RatePocket, type RateStore } from './rate-pocket.ts'
-import { postgresAuthority, registerInstance, renewInstance, unregisterInstance, type Place } from './store.ts'
 
 export interface LenderOptions extends PocketOptions {
   /** An instance that is silent for this long is taken for dead, and what it held is free again. */
@@ -12,7 +10,7 @@ export interface LenderOptions extends PocketOptions {
 }
 
 interface LenderNeeds {
-  readonly database: Database
+  readonly authority: Authority
   readonly rates: RateStore
   readonly time: PocketTime
   readonly log: Log
@@ -25,6 +23,9 @@ interface LenderNeeds {
 /** A sign of life so often, and a lease that nobody uses is kept so long, however long a lease time is. */
 const beatMsMax = 4_000
 const idleMsMax = 8_000
+
+/** Long ago, but not never: an instance that has never been registered has nothing to give back. */
+const lostMs = Number.MIN_SAFE_INTEGER
 
 /** How often, and how long each time, a stop waits for a pocket's last answer. */
 const closingRoundsMax = 100
@@ -40,17 +41,18 @@ export class Lender implements Pockets {
   readonly #budgets = new Map<string, BudgetPocket>()
   readonly #rates = new Map<string, RatePocket>()
   #instanceId: Uuid
-  #authority: ReturnType<typeof postgresAuthority>
+  #leases: LeaseAuthority
   #freshUntilMs = Number.NEGATIVE_INFINITY
   #startsWhenNeeded = false
-  #timer: ReturnType<typeof setInterval> | undefined
+  #nextBeat: { cancel(): void } | undefined
   #beating: Promise<void> | undefined
+  #beginning: Promise<void> | undefined
 
   constructor(needs: LenderNeeds, options: LenderOptions) {
     this.#needs = needs
     this.#options = options
     this.#instanceId = needs.newInstanceId()
-    this.#authority = postgresAuthority(needs.database, this.#instanceId)
+    this.#leases = needs.authority.lendTo(this.#instanceId)
   }
 
   get instanceId(): Uuid {
@@ -67,10 +69,9 @@ export class Lender implements Pockets {
   /** Registers the instance; on Node it also keeps it alive until `stop`. */
   async start(options: { keepAlive: boolean }): Promise<void> {
     const asked = this.#needs.time.monotonicMs()
-    await this.#register()
+    await this.#register(this.#instanceId)
     this.#stayFresh(asked)
-    const beatMs = Math.min(beatMsMax, (this.#options.leaseSeconds * 1000) / 4)
-    if (options.keepAlive) this.#timer = setInterval(() => void this.#beat(), beatMs)
+    if (options.keepAlive) this.#beatAgainAndAgain()
   }
 
   /** Where an instance lives for one request, it is registered by the call that needs it, and most requests need none. */
@@ -80,14 +81,16 @@ export class Lender implements Pockets {
 
   /** Ends every lease. Call it when no call is in flight and everything is committed. */
   async stop(): Promise<void> {
-    clearInterval(this.#timer)
+    this.#nextBeat?.cancel()
+    // A beat under way would find the instance gone, and begin anew.
+    await this.#beating
     if (this.#freshUntilMs === Number.NEGATIVE_INFINITY) return
     for (const pocket of this.#budgets.values()) {
       await this.#answered(pocket)
       await pocket.closeIfIdle(0)
     }
     for (const pocket of this.#rates.values()) await pocket.giveBackFree()
-    await unregisterInstance(this.#needs.database, this.#instanceId)
+    await this.#needs.authority.unregister(this.#instanceId)
   }
 
   /** Whether nobody can have taken the leases away. */
@@ -110,7 +113,9 @@ export class Lender implements Pockets {
     let pocket = this.#budgets.get(account.id)
     if (pocket === undefined) {
       const { time } = this.#needs
-      pocket = new BudgetPocket({ authority: this.#authority, time, options: this.#options }, account, limit)
+      // Renewing says so as well, and then it begins anew.
+      const onLost = () => (this.#freshUntilMs = Math.min(this.#freshUntilMs, lostMs))
+      pocket = new BudgetPocket({ authority: this.#leases, time, options: this.#options, onLost }, account, limit)
       this.#budgets.set(account.id, pocket)
     } else pocket.retarget(limit)
     return pocket
@@ -146,6 +151,14 @@ export class Lender implements Pockets {
     this.#freshUntilMs = askedMs + this.#options.leaseSeconds * 1000 * 0.8
   }
 
+  #beatAgainAndAgain(): void {
+    const beatMs = Math.min(beatMsMax, (this.#options.leaseSeconds * 1000) / 4)
+    this.#nextBeat = this.#needs.time.after(beatMs, () => {
+      this.#beatAgainAndAgain()
+      void this.#beat()
+    })
+  }
+
   /** One at a time; who comes meanwhile waits for the one that is under way. */
   #beat(): Promise<void> {
     this.#beating ??= this.#renew().finally(() => {
@@ -157,7 +170,7 @@ export class Lender implements Pockets {
   async #renew(): Promise<void> {
     const asked = this.#needs.time.monotonicMs()
     try {
-      if (await renewInstance(this.#needs.database, this.#instanceId, this.#options.leaseSeconds)) {
+      if (await this.#needs.authority.renew(this.#instanceId, this.#options.leaseSeconds)) {
         this.#stayFresh(asked)
         await this.#closeIdle()
       } else await this.beginAnew()
@@ -169,23 +182,41 @@ export class Lender implements Pockets {
 
   /**
    * This instance was taken for dead: its leases are gone and its open calls were settled at their bound. It goes on
-   * under a new name with empty pockets.
+   * under a new name with empty pockets. The name holds once it is registered; until then no call is admitted, and
+   * whoever else notices waits for the same beginning.
    */
-  async beginAnew(): Promise<void> {
+  beginAnew(): Promise<void> {
+    this.#beginning ??= this.#begin().finally(() => {
+      this.#beginning = undefined
+    })
+    return this.#beginning
+  }
+
+  async #begin(): Promise<void> {
+    const { authority, time } = this.#needs
     this.#needs.log.error('lease.lost', { instance: this.#instanceId })
-    for (const pocket of this.#budgets.values()) pocket.lost = true
-    this.#budgets.clear()
-    this.#instanceId = this.#needs.newInstanceId()
-    this.#authority = postgresAuthority(this.#needs.database, this.#instanceId)
-    const asked = this.#needs.time.monotonicMs()
-    await this.#register()
+    this.#losePockets()
+    const instanceId = this.#needs.newInstanceId()
+    const asked = time.monotonicMs()
+    await this.#register(instanceId)
+    // A sign of life that was answered late may have admitted somebody under the old name meanwhile.
+    this.#losePockets()
+    this.#instanceId = instanceId
+    this.#leases = authority.lendTo(instanceId)
     this.#stayFresh(asked)
   }
 
-  #register(): Promise<void> {
-    const { database, platform, place } = this.#needs
+  #losePockets(): void {
+    this.#freshUntilMs = lostMs
+    const lost = [...this.#budgets.values()]
+    this.#budgets.clear()
+    for (const pocket of lost) pocket.lose()
+  }
+
+  #register(instanceId: Uuid): Promise<void> {
+    const { authority, platform, place } = this.#needs
     const { leaseSeconds } = this.#options
-    return registerInstance(database, { instanceId: this.#instanceId, platform, leaseSeconds, place })
+    return authority.register({ instanceId, platform, leaseSeconds, place })
   }
 
   async #closeIdle(): Promise<void> {

@@ -1,4 +1,4 @@
-import { assert, parseAmount, type Instant } from '../kernel/index.ts'
+import { assert, parseAmount, type Instant, type Uuid } from '../kernel/index.ts'
 import { budgetName, type Budget, type BudgetMeter } from '../licensing/index.ts'
 import type { Permit } from '../policy/index.ts'
 import { accountOf, type Account, type AccountLimit } from './account.ts'
@@ -8,6 +8,8 @@ import type { RatePocket } from './rate-pocket.ts'
 
 /** The pockets of this process: one for each account and each rate window that it has had to do with. */
 export interface Pockets {
+  /** The instance that the pockets are lent to. */
+  readonly instanceId: Uuid
   /** @throws Failure when what the pockets hold may have been taken away. */
   requireFresh(): void | Promise<void>
   budget(account: Account, limit: AccountLimit): BudgetPocket

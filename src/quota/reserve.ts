@@ -1,4 +1,4 @@
-import { err, ok, type Instant, type Proven, type Result } from '../kernel/index.ts'
+import { err, ok, type Instant, type Proven, type Result, type Uuid } from '../kernel/index.ts'
 import type { BudgetMeter } from '../licensing/index.ts'
 import type { Permit } from '../policy/index.ts'
 import { amountIn, type Amounts } from './amounts.ts'
@@ -28,6 +28,8 @@ export interface RateHold {
 
 interface ReservationFacts {
   readonly permit: Permit
+  /** Whose leases hold it: only that instance may settle it. */
+  readonly instanceId: Uuid
   readonly startedAt: Instant
   /** The clamp that goes to the model host, per choice. */
   readonly outputTokensMax: number
@@ -56,12 +58,16 @@ export async function reserve(
   now: Instant,
 ): Promise<Result<Reservation, readonly QuotaRefusal[]>> {
   await pockets.requireFresh()
-  const limits = limitsFor(pockets, permit, now)
-  const needs = needsOf(limits, bound)
+  let needs = needsOf(limitsFor(pockets, permit, now), bound)
   for (let round = 0; round < roundsMax; round++) {
+    if (needs.some((need) => need.isLost())) {
+      // The instance was taken for dead while this call waited. It looks again, in the pockets of the new one.
+      await pockets.requireFresh()
+      needs = needsOf(limitsFor(pockets, permit, now), bound)
+    }
     // Until `take` nothing is awaited: what was seen to be free is still free.
     const short = needs.find((need) => !need.fits())
-    if (short === undefined) return ok(take(needs, permit, bound, now))
+    if (short === undefined) return ok(take(needs, { permit, instanceId: pockets.instanceId, startedAt: now }, bound))
     const turn = await short.wait()
     if ('refusal' in turn) return err([turn.refusal, ...needs.flatMap((need) => (need === short ? [] : need.known()))])
     turn.claim()
@@ -71,6 +77,8 @@ export async function reserve(
 
 /** One limit, as this call needs it. */
 interface Need {
+  /** Whether its pocket is no longer ours. */
+  isLost(): boolean
   /** The output tokens per choice that it leaves room for. */
   room(): number
   /** Whether there is room for what is wanted, or, once more was asked for, for what is useful. */
@@ -95,6 +103,7 @@ function budgetNeed(limit: Limit & { kind: 'budget' }, bound: Bound): Need {
       ? { reason: 'concurrency_exceeded' }
       : { reason: 'budget_exhausted', budget: pocket.account.budget, resetsAt: shortage.resetsAt, held: shortage.held }
   return {
+    isLost: () => pocket.lost,
     room: () => roomIn(pocket.free, measure, bound),
     fits: () => (asked ? pocket.free >= needMin : pocket.freeForNewcomers >= need),
     async wait() {
@@ -127,6 +136,7 @@ function rateNeed(limit: Limit & { kind: 'rate' }, bound: Bound): Need {
     retryAfterSeconds: Math.ceil(shortage.retryAfterMs / 1000),
   })
   return {
+    isLost: () => false,
     room: () => roomIn(BigInt(pocket.free), (amounts) => BigInt(measure(amounts)), bound),
     fits: () => pocket.free >= (asked ? needMin : need),
     async wait() {
@@ -154,7 +164,11 @@ function roomIn(free: bigint, measure: (amounts: Amounts) => bigint, bound: Boun
   return room > BigInt(bound.outputTokensWanted) ? bound.outputTokensWanted : Number(room)
 }
 
-function take(needs: readonly Need[], permit: Permit, bound: Bound, startedAt: Instant): Reservation {
+function take(
+  needs: readonly Need[],
+  call: Pick<ReservationFacts, 'permit' | 'instanceId' | 'startedAt'>,
+  bound: Bound,
+): Reservation {
   const outputTokensMax = needs.reduce((least, need) => Math.min(least, need.room()), bound.outputTokensWanted)
   const amounts = bound.at(outputTokensMax)
   const budgets: BudgetHold[] = []
@@ -164,6 +178,6 @@ function take(needs: readonly Need[], permit: Permit, bound: Bound, startedAt: I
     if ('budget' in held) budgets.push(held.budget)
     else rates.push(held.rate)
   }
-  const facts: ReservationFacts = { permit, startedAt, outputTokensMax, bound: amounts, budgets, rates }
+  const facts: ReservationFacts = { ...call, outputTokensMax, bound: amounts, budgets, rates }
   return facts as Reservation
 }
