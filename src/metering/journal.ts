@@ -13,6 +13,8 @@ export class Journal {
   readonly #waiting = new Map<Uuid, OpenCall>()
   /** Calls whose note is on its way; those that have ended meanwhile, with what is to be done when it has come. */
   readonly #sending = new Map<Uuid, (() => void) | undefined>()
+  /** Calls in flight whose note was sent. */
+  readonly #noted = new Set<Uuid>()
   #sent: Promise<void> | undefined
   #isDue = false
 
@@ -21,7 +23,9 @@ export class Journal {
     this.#options = options
   }
 
+  /** A call that goes on to another deployment keeps the note that it has. */
   note(call: OpenCall): void {
+    if (this.#noted.has(call.facts.requestId)) return
     this.#waiting.set(call.facts.requestId, call)
     if (this.#isDue) return
     this.#isDue = true
@@ -37,6 +41,7 @@ export class Journal {
    */
   ended(requestId: Uuid, remove: () => void): void {
     if (this.#waiting.delete(requestId)) return
+    this.#noted.delete(requestId)
     if (this.#sending.has(requestId)) this.#sending.set(requestId, remove)
     else remove()
   }
@@ -75,6 +80,7 @@ export class Journal {
       this.#waiting.delete(requestId)
       if (call.facts.instanceId !== this.#needs.instanceId()) continue
       this.#sending.set(requestId, undefined)
+      this.#noted.add(requestId)
       calls.push(call)
     }
     return calls
