@@ -207,6 +207,39 @@ describe('a pocket of one instance', () => {
     expect(authority).toMatchObject({ settled: 10n, leased: 0n })
   })
 
+  test('what was lent in an answer that was lost is free again when the pocket is idle', async () => {
+    const { authority, time } = house(100n, 1)
+    const real = authority.for('0')
+    let late: (() => Promise<unknown>) | undefined
+    const lossy: LeaseAuthority = {
+      ...real,
+      async lend(lent, wanted) {
+        await real.lend(lent, wanted)
+        late = () => real.lend(lent, wanted)
+        throw new Error('the connection broke before the answer came')
+      },
+    }
+    const pocket = new BudgetPocket({ authority: lossy, time, options }, account, { limit: 100n, revision: 1 })
+    await expect(take(pocket, 10n)).rejects.toThrow('broke')
+    expect(authority.leased).toBe(12n)
+    await time.pass(1_000)
+    await pocket.closeIfIdle(1_000)
+    expect(authority.leased).toBe(0n)
+
+    // The server did it once more, after all: what the network still had is done late.
+    await late?.()
+    expect(authority.leased).toBe(12n)
+    await pocket.closeIfIdle(1_000)
+    expect(authority.leased).toBe(0n)
+
+    // Later than any statement may run, nothing is asked for nothing.
+    await time.pass(15_000)
+    expect(await pocket.closeIfIdle(1_000)).toBe(true)
+    await late?.()
+    await pocket.closeIfIdle(1_000)
+    expect(authority.leased).toBe(12n)
+  })
+
   test('a lowered limit holds at once for what is free, and a raised one lets waiting calls in', async () => {
     const { authority, time, pockets } = house(1_000n, 1)
     const [pocket] = pockets

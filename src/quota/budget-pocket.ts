@@ -14,6 +14,9 @@ export interface PocketTime {
   after(milliseconds: number, wake: () => void): { cancel(): void }
 }
 
+/** A statement whose answer was lost may still be done for so long: longer than the database lets one run. */
+const lostAnswerMs = 15_000
+
 export interface PocketOptions {
   /** How long a call waits for others to give back what they hold. */
   readonly waitMs: number
@@ -71,6 +74,11 @@ export class BudgetPocket {
   #opened = false
   /** A close was asked for and its answer never came: it is asked again before anything else. */
   #closing = false
+  /**
+   * An answer of the authority was lost: it may have lent what we do not know of, or may yet. Until then the lease is
+   * ended again and again, even when we know of nothing in it.
+   */
+  #unsureUntilMs: number | undefined
   readonly #queue: Waiter[] = []
   #pumping = false
   #nudge: (() => void) | undefined
@@ -185,7 +193,7 @@ export class BudgetPocket {
   async closeIfIdle(idleMs: number): Promise<boolean> {
     const idle = this.#time.monotonicMs() - this.#lastUseMs >= idleMs
     if (!idle || this.isAsking || this.#reserved > 0n || this.#promised > 0n || this.#uncommitted > 0n) return false
-    if (this.#amount === 0n && !this.#closing) return true
+    if (this.#amount === 0n && !this.#closing && this.#unsureUntilMs === undefined) return true
     this.#pumping = true
     // From here on nothing is free: a call that comes now stands in line until the lease has ended.
     this.#amount = 0n
@@ -194,6 +202,11 @@ export class BudgetPocket {
     try {
       await this.#authority.close(this.account)
       this.#closing = false
+      if (this.#unsureUntilMs !== undefined && this.#time.monotonicMs() >= this.#unsureUntilMs)
+        this.#unsureUntilMs = undefined
+    } catch (error) {
+      this.#noteLostAnswer()
+      throw error
     } finally {
       this.#pumping = false
     }
@@ -204,6 +217,10 @@ export class BudgetPocket {
   /** Whether an answer of the authority is awaited, or calls stand in line for one. */
   get isAsking(): boolean {
     return this.#pumping || this.#queue.length > 0
+  }
+
+  #noteLostAnswer(): void {
+    this.#unsureUntilMs = this.#time.monotonicMs() + lostAnswerMs
   }
 
   #isTight(): boolean {
@@ -264,6 +281,7 @@ export class BudgetPocket {
       }
     } catch (error) {
       this.#opened = false
+      this.#noteLostAnswer()
       for (const waiter of this.#queue.splice(0)) waiter.reject(error)
     } finally {
       this.#pumping = false
@@ -338,6 +356,7 @@ export class BudgetPocket {
       await this.#returnFree()
     } catch {
       // The database is away. The part stays lent to us until the lease is closed or expires; nobody can use it twice.
+      this.#noteLostAnswer()
     } finally {
       this.#pumping = false
     }
