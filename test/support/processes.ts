@@ -2,6 +2,7 @@ import { fork, type ChildProcess } from 'node:child_process'
 import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { ordersVariable, type WorkerOrders } from '../../src/platform/node/gateway-worker.ts'
 import { testHostKey, testPepper } from './house.ts'
@@ -13,6 +14,12 @@ export interface GatewayProcess {
   kill(): Promise<void>
   /** Asks it to stop and waits until it has. */
   stop(): Promise<void>
+  /** A signal, and no wait for what it does. */
+  signal(name: NodeJS.Signals): void
+  /** A message over the channel that it has to its parent. */
+  tell(message: object): void
+  /** Whether the process still runs. */
+  isRunning(): boolean
 }
 
 /** Processes of one database are neighbors. */
@@ -24,13 +31,18 @@ const worker = fileURLToPath(new URL('../../src/platform/node/gateway-worker.ts'
 export async function spawnGateway(options: {
   databaseUrl: string
   environment?: Readonly<Record<string, string>>
+  /** A module that is loaded before the gateway's own. */
+  preload?: URL
+  /** Gets each line of the gateway's log. */
+  log?: (line: string) => void
 }): Promise<GatewayProcess> {
   const database = new URL(options.databaseUrl).pathname
   const dataDir = dataDirs.get(database) ?? mkdtempSync(join(tmpdir(), 'formulary-test-data-'))
   dataDirs.set(database, dataDir)
   const orders: WorkerOrders = { databaseUrl: options.databaseUrl, keyPepper: testPepper }
   const child = fork(worker, [], {
-    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    stdio: ['ignore', options.log === undefined ? 'ignore' : 'pipe', 'inherit', 'ipc'],
+    ...(options.preload === undefined ? {} : { execArgv: ['--import', options.preload.href] }),
     env: {
       ...process.env,
       PORT: '0',
@@ -42,12 +54,17 @@ export async function spawnGateway(options: {
       [ordersVariable]: JSON.stringify(orders),
     },
   })
+  const { log } = options
+  if (log !== undefined && child.stdout !== null) createInterface({ input: child.stdout }).on('line', log)
   const port = await ready(child)
   return {
     url: `http://127.0.0.1:${port}`,
     pid: child.pid ?? 0,
     kill: () => ended(child, () => child.kill('SIGKILL')),
     stop: () => ended(child, () => child.send('stop')),
+    signal: (name) => void child.kill(name),
+    tell: (message) => void (child.connected && child.send(message)),
+    isRunning: () => child.exitCode === null && child.signalCode === null,
   }
 }
 
