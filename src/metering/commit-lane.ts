@@ -84,9 +84,12 @@ export class CommitLane {
   }
 
   /** Tries until the batch is safe. After `giveUpMs` the calls are told; the rows are not given up. */
-  async #writeLoad(load: Load): Promise<void> {
+  async #writeLoad(taken: Load): Promise<void> {
     const instanceId = this.#needs.instanceId()
-    if (load.rows.some(({ event }) => event.instanceId !== instanceId)) return refuse(load, fenced())
+    const load = { ...taken, rows: taken.rows.filter(({ event }) => event.instanceId === instanceId) }
+    // Calls of an instance that was taken for dead were settled for it. Their neighbors are of the one that lives.
+    for (const row of taken.rows) if (row.event.instanceId !== instanceId) row.reject(fenced())
+    if (load.rows.length === 0 && load.ended.length === 0) return
     if (this.#numbering?.instanceId !== instanceId) this.#numbering = { instanceId, last: 0 }
     const number = ++this.#numbering.last
     const batch = packBatch({ instanceId, lane: this.#lane, number }, load)

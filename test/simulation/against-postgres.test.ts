@@ -232,6 +232,7 @@ const openCall = (instanceId: Uuid, account: Account, requestId: Uuid, atExpiry:
     plan: 'standard',
     planRevision: 1,
     currency: 'USD',
+    policies: [],
   },
   bound: { inputTokens: Number(atExpiry), outputTokens: 0, inferences: 0 },
   deployment: 'east',
