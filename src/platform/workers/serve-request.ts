@@ -85,7 +85,7 @@ function requestGateway(isolate: Isolate, request: { database: Database; env: En
     pepper: (version) => config.peppers.find(version),
     credential: ({ credentialEnv }) => secretOf(env, credentialEnv),
     isStopping: () => false,
-    soon: queueMicrotask,
+    soon: (work) => queueMicrotask(work),
   })
   gateway.lender.startWhenNeeded()
   return {
