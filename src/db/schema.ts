@@ -50,6 +50,25 @@ export interface Application {
   tenant_id: string;
 }
 
+export interface AuditEntry {
+  action: string;
+  agent_kind: string;
+  agent_name: string;
+  agent_roles: string[];
+  approved_by: string | null;
+  at: Timestamp;
+  entity_id: string;
+  entity_revision: string | null;
+  entity_type: string;
+  entry_id: Generated<string>;
+  facts: Json;
+  outcome: string;
+  purpose: string | null;
+  reason: string | null;
+  recorded_at: Generated<Timestamp>;
+  tenant_id: string;
+}
+
 export interface BudgetAccount {
   budget: string;
   grandfathered: Generated<Numeric>;
@@ -290,6 +309,7 @@ export interface UsageHour {
 export interface DB {
   api_key: ApiKey;
   application: Application;
+  audit_entry: AuditEntry;
   budget_account: BudgetAccount;
   budget_lease: BudgetLease;
   deployment: Deployment;

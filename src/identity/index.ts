@@ -1,3 +1,4 @@
+export { agentOf, areTwoPeople, ownerRoles, Role, roles, type Actor } from './actor.ts'
 export { mintApiKey, parseApiKey, type ApiKey } from './api-key.ts'
 export {
   authenticate,

@@ -1,4 +1,5 @@
 export { assert, assertNever, Bug } from './assert.ts'
+export { canonicalJson, isJsonList, type Json } from './canonical-json.ts'
 export { Failure } from './failure.ts'
 export { isUuid, requestName, uuidV7, type Uuid } from './ids.ts'
 export { instant, instantOf, isoOf, plusDays, plusMs, type Instant } from './instant.ts'

@@ -1,8 +1,5 @@
-import { isoOf, type Instant } from '../kernel/index.ts'
-import { byText } from './problem.ts'
+import { isJsonList, isoOf, type Instant, type Json } from '../kernel/index.ts'
 import type { LicenseRow, PlanRow, PolicyRow } from './rows.ts'
-
-export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json | undefined }
 
 /** The revision of a license as a document: everything it says, at UTC, so that its digest can be made again from the row. */
 export const licenseDocument = (row: LicenseRow): { readonly [key: string]: Json } => ({
@@ -28,19 +25,6 @@ export const policyWords = (row: PolicyRow): { readonly [key: string]: Json } =>
 
 export const instantText = (at: Instant): string => isoOf(at).replace('.000Z', 'Z')
 
-/** One text for one document (RFC 8785): keys sorted by code units, numbers as JavaScript writes them, no spaces. */
-export function canonicalJson(value: Json): string {
-  if (typeof value !== 'object' || value === null) return JSON.stringify(value)
-  if (isList(value)) return `[${value.map(canonicalJson).join(',')}]`
-  const members = Object.entries(value)
-    .toSorted(([a], [b]) => byText(a, b))
-    .flatMap(([key, member]) => (member === undefined ? [] : [`${JSON.stringify(key)}:${canonicalJson(member)}`]))
-  return `{${members.join(',')}}`
-}
-
-// Array.isArray does not narrow a readonly array.
-const isList = (value: Json): value is readonly Json[] => Array.isArray(value)
-
 /**
  * A document as lines of a diff: `term.end` → its text. The elements of a list of objects are called by what they are
  * about, not by their position, so that a price added at the top does not change all below it.
@@ -48,7 +32,7 @@ const isList = (value: Json): value is readonly Json[] => Array.isArray(value)
 export function flatten(value: Json | undefined, path = ''): ReadonlyMap<string, string> {
   if (value === undefined) return new Map()
   if (typeof value !== 'object' || value === null) return new Map([[path, String(value)]])
-  if (!isList(value))
+  if (!isJsonList(value))
     return new Map(
       Object.entries(value).flatMap(([key, member]) => [...flatten(member, path === '' ? key : `${path}.${key}`)]),
     )
@@ -73,7 +57,7 @@ const word = (value: Json): string =>
  * number in a price.
  */
 function labelled(element: Json): { label: string; rest: Json } {
-  if (typeof element !== 'object' || element === null || isList(element)) return { label: '', rest: element }
+  if (typeof element !== 'object' || element === null || isJsonList(element)) return { label: '', rest: element }
   const { meter, per, model, application, facility, ...others } = element
   const parts = [
     meter,

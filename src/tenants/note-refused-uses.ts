@@ -1,7 +1,7 @@
-import type { Log } from '../kernel/index.ts'
+import { canonicalJson, type Log } from '../kernel/index.ts'
 import { decideByCedar, stageReaches, type PolicyQuestion, type PolicyVerdict } from '../policy/index.ts'
 import type { Declarations, DeclaredTenant } from './declarations.ts'
-import { canonicalJson, policyDocument } from './document.ts'
+import { policyDocument } from './document.ts'
 import type { LicenseFile, ModelFile, TenantFile } from './schema.ts'
 
 type Application = TenantFile['applications'][number]

@@ -9,8 +9,8 @@ import type {
   RevisionChange,
   RowChange,
 } from './change.ts'
-import { err, ok, type Instant, type Result } from '../kernel/index.ts'
-import { flatten, licenseDocument, planDocument, policyWords, type Json } from './document.ts'
+import { err, ok, type Instant, type Json, type Result } from '../kernel/index.ts'
+import { flatten, licenseDocument, planDocument, policyWords } from './document.ts'
 import type { Declarations } from './declarations.ts'
 import { noteOddities } from './note-oddities.ts'
 import type { Problem } from './problem.ts'

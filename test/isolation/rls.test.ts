@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { sql } from 'kysely'
 import { systemTransaction, tenantTransaction } from '../../src/db/index.ts'
 import { instant, plusDays } from '../../src/kernel/index.ts'
+import { appendAuditEntry } from '../../src/audit/index.ts'
 import { actOnLicense } from '../../src/licensing/index.ts'
 import { loadUsage } from '../../src/metering/index.ts'
 import { loadAccounts } from '../../src/quota/index.ts'
@@ -224,7 +225,7 @@ describe('a hole is found', () => {
       hole: 'a function that runs as the owner',
       plant: `create function planted() returns bigint language sql security definer as 'select count(*) from usage_event'`,
       mend: 'drop function planted()',
-      finding: 'formulary_app: runs as the owner: ensure_usage_months, planted',
+      finding: 'formulary_app: runs as the owner: ensure_audit_months, ensure_usage_months, planted',
     },
     {
       hole: 'an app role that may make tables',
@@ -249,7 +250,7 @@ async function useByTwo(): Promise<TwoTenants> {
     { tenant: 'lakeside', application: 'lakeside/ehr', license: 'LIC-LAKESIDE' },
     { tenant: 'prairie', application: 'prairie/trial', license: 'LIC-PRAIRIE' },
   ]
-  for (const { application, license } of users) {
+  for (const { tenant, application, license } of users) {
     const answer = await chat(application, {})
     expect(answer.status).toBe(200)
     await answer.text()
@@ -257,6 +258,16 @@ async function useByTwo(): Promise<TwoTenants> {
       const wish = { license, reason: 'a test', until: undefined, by: 'a test', now: instant(Date.now()) }
       await actOnLicense(tx, { ...wish, act: 'suspend' })
       await actOnLicense(tx, { ...wish, act: 'resume' })
+      await appendAuditEntry(tx, {
+        tenantId: await tenantIdOf(tenant),
+        at: wish.now,
+        action: 'license.look',
+        agent: { kind: 'system', name: 'a test', roles: [] },
+        entity: { type: 'license', id: license },
+        outcome: 'done',
+        reason: undefined,
+        facts: {},
+      })
     })
   }
   house.host.setKnobs({ stallAfterChunks: 1 })

@@ -21,6 +21,7 @@ export const tables: Readonly<Record<string, { readonly kind: TableKind; readonl
   reservation: { kind: 'tenant', may: 'delete, insert, select' },
   usage_event: { kind: 'tenant', may: 'insert, select' },
   usage_hour: { kind: 'tenant', may: 'insert, select, update' },
+  audit_entry: { kind: 'tenant', may: 'insert, select' },
   model: { kind: 'shared', may: 'insert, select, update' },
   model_version: { kind: 'shared', may: 'insert, select, update' },
   deployment: { kind: 'shared', may: 'insert, select, update' },
@@ -40,7 +41,7 @@ export const tablesOf = (kind: TableKind): readonly string[] =>
   Object.keys(tables).filter((table) => tables[table]?.kind === kind)
 
 /** What may run with the owner's rights at the app role's wish. */
-const ownersFunctions = ['ensure_usage_months']
+const ownersFunctions = ['ensure_audit_months', 'ensure_usage_months']
 
 const ownRows = `CASE WHEN (current_setting('app.system'::text, true) = 'on'::text) THEN true ELSE (tenant_id = (current_setting('app.tenant_id'::text))::uuid) END`
 const systemOnly = `(current_setting('app.system'::text, true) = 'on'::text)`

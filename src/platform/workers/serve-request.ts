@@ -85,7 +85,7 @@ function requestGateway(isolate: Isolate, request: { database: Database; env: En
     pepper: (version) => config.peppers.find(version),
     credential: ({ credentialEnv }) => secretOf(env, credentialEnv),
     isStopping: () => false,
-    soon: (work) => queueMicrotask(work),
+    soon: (next) => queueMicrotask(next),
   })
   gateway.lender.startWhenNeeded()
   return {
