@@ -47,3 +47,11 @@ test('the time per call stands beside the percentage', () => {
     '50.0 %     3.0 µs  writev',
   )
 })
+
+test('what a stage has others do for it is counted for the stage', () => {
+  const { stages } = summarize(profile, [{ from: 0, to: Infinity }])
+  expect(stages).toEqual([
+    { name: 'rate and settle', micros: 50 },
+    { name: 'transport (HTTP in and out)', micros: 10 },
+  ])
+})

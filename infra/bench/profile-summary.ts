@@ -28,6 +28,8 @@ export interface Summary {
   readonly packages: readonly Share[]
   /** The same time, but what Node, V8 and the system do is counted for the package that made them do it. */
   readonly causes: readonly Share[]
+  /** The same time by the stage of a call in whose service it was spent. */
+  readonly stages: readonly Share[]
 }
 export interface Share {
   readonly name: string
@@ -55,10 +57,21 @@ export function summarize(profile: Profile, windows: readonly Window[]): Summary
     }
     return undefined
   }
-  const sums = { functions: new Map(), files: new Map(), packages: new Map(), causes: new Map() } satisfies Record<
-    string,
-    Map<string, number>
-  >
+  const stageOf = (id: number): string => {
+    for (let at: number | undefined = id; at !== undefined; at = parents.get(at)) {
+      const file = nodes.get(at)?.place.file ?? ''
+      const stage = stages.find(({ files }) => files.test(file))
+      if (stage !== undefined) return stage.name
+    }
+    return 'the runtime itself (event loop, garbage collector)'
+  }
+  const sums = {
+    functions: new Map(),
+    files: new Map(),
+    packages: new Map(),
+    causes: new Map(),
+    stages: new Map(),
+  } satisfies Record<string, Map<string, number>>
   let busyMicros = 0
   let allMicros = 0
   let at = profile.startTime
@@ -77,6 +90,7 @@ export function summarize(profile: Profile, windows: readonly Window[]): Summary
     add(sums.files, place.file, micros)
     add(sums.packages, place.package, micros)
     add(sums.causes, cause ?? place.package, micros)
+    add(sums.stages, stageOf(id), micros)
   })
   return {
     busyMicros,
@@ -85,8 +99,38 @@ export function summarize(profile: Profile, windows: readonly Window[]): Summary
     files: inOrder(sums.files),
     packages: inOrder(sums.packages),
     causes: inOrder(sums.causes),
+    stages: inOrder(sums.stages),
   }
 }
+
+/**
+ * The stages of a call, by the files in which their work is done. What serves all of them (kernel, ports of the platform,
+ * zod) is counted for whoever asked for it.
+ */
+const stages: readonly { readonly name: string; readonly files: RegExp }[] = [
+  { name: 'authenticate', files: /^src\/identity\// },
+  { name: 'parse', files: /^src\/gateway\/(read-request|json-members|read-headers)/ },
+  { name: 'requireLicense', files: /^src\/licensing\// },
+  { name: 'decide', files: /^(src\/policy|@cedar-policy)\// },
+  { name: 'reserve', files: /^(src\/quota|rate-limiter-flexible)\// },
+  { name: 'protect', files: /^src\/privacy\/protect/ },
+  {
+    name: 'call',
+    files:
+      /^(src\/gateway\/upstream-request|src\/routing\/(choose|call-|circuit|upstream)|src\/platform\/node\/upstream|undici\/)/,
+  },
+  { name: 'relay', files: /^(src\/gateway\/deliver|src\/routing\/)/ },
+  {
+    name: 'rate and settle',
+    files: /^(src\/metering|src\/billing|src\/gateway\/held-call|pg|pg-pool|pg-protocol|kysely)(\/|$|\.)/,
+  },
+  { name: 'log and figures', files: /^(pino|sonic-boom|prom-client|src\/platform\/node\/(log|metrics|line-output))/ },
+  {
+    name: 'transport (HTTP in and out)',
+    files:
+      /^(hono\/|@hono\/|node:_http|src\/gateway\/(routes|transport|answer|call)|src\/platform\/node\/(transport|serve))/,
+  },
+]
 
 interface Place {
   readonly function: string
@@ -139,6 +183,7 @@ export function formatSummary(summary: Summary, options: { calls?: number; funct
   ]
   return [
     `  busy ${((100 * busyMicros) / allMicros).toFixed(0)} % of ${(allMicros / 1e6).toFixed(1)} s`,
+    ...table('by stage of a call', summary.stages, 20),
     ...table('self time by function', summary.functions, options.functionsMax ?? 40),
     ...table('self time by package', summary.packages, 20),
     ...table('by the package on whose behalf', summary.causes, 20),

@@ -30,6 +30,13 @@ const profiles = {
     firstTokenMs: 20,
     chunkMs: null,
   },
+  /** A stream of two thirds of a second: what counts is how many are open at once. */
+  sustained: {
+    name: 'sustained',
+    title: '20 ms to the first token, 10 ms between chunks',
+    firstTokenMs: 20,
+    chunkMs: 10,
+  },
 } satisfies Record<string, Profile>
 
 const wholeAnswer = {
@@ -44,7 +51,7 @@ const streamedAnswer = { text: wholeAnswer.text, chunks: 64 }
  * @throws TypeError when nothing is called as it was asked for.
  */
 export function scenariosOf(options: BenchOptions): readonly Scenario[] {
-  const { immediate, waiting, paced } = profiles
+  const { immediate, waiting, paced, sustained } = profiles
   const { size } = options
   const more = size === 'all' ? [256] : []
   const cores = options.workers ?? options.cores
@@ -57,6 +64,7 @@ export function scenariosOf(options: BenchOptions): readonly Scenario[] {
       scenario(waiting, 'stream', connections, one),
     ),
     ...(size === 'quick' ? [] : [16]).map((connections) => scenario(paced, 'stream', connections, one)),
+    ...(size === 'all' ? [256, 512] : []).map((connections) => scenario(sustained, 'stream', connections, one)),
     ...[64, ...more].map((connections) => scenario(immediate, 'whole', connections, cores)),
     ...(size === 'quick' ? [] : [64, ...more]).map((connections) => scenario(immediate, 'stream', connections, cores)),
   ]
