@@ -11,7 +11,7 @@ import { nodeHmac } from '../../src/platform/node/ports.ts'
 import { startPostgres } from '../../src/platform/node/postgres.ts'
 import { readMigrations } from '../../src/platform/node/read-migrations.ts'
 import { withDatabase } from '../../src/platform/node/start.ts'
-import { applyDeclarations, formatProblem, readDeclarations } from '../../src/tenants/index.ts'
+import { applyDeclarations, declaredBy, formatProblem, readDeclarations } from '../../src/tenants/index.ts'
 import type { Knobs } from '../model-host/knobs.ts'
 import { benchApplication, benchDeclarations, tenantName } from './declarations.ts'
 import { startChild, type Child } from './start-child.ts'
@@ -98,7 +98,8 @@ const secret = (): string => randomBytes(32).toString('hex')
 async function declare(database: Database, options: { hostUrl: string; tenants: number }): Promise<void> {
   provideNodeCedar()
   const read = readDeclarations(benchDeclarations(options))
-  const applied = read.ok ? await applyDeclarations(database, read.value, instant(Date.now())) : read
+  const by = declaredBy({ by: 'the bench', approvedBy: 'whoever runs it', now: instant(Date.now()) })
+  const applied = read.ok ? await applyDeclarations(database, read.value, by) : read
   if (!applied.ok) throw new Error(applied.error.flatMap((problem) => formatProblem(problem, 'bench')).join('\n'))
 }
 

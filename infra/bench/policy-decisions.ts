@@ -156,6 +156,10 @@ function callerOf({ tenants }: Declarations) {
       {
         revision: 1,
         effectiveAt: term.start,
+        recordedAt: term.start,
+        recordedBy: 'the bench',
+        approvedBy: undefined,
+        isCorrection: false,
         plan,
         termStart: term.start,
         termEnd: term.end,
@@ -165,6 +169,7 @@ function callerOf({ tenants }: Declarations) {
       },
     ],
     acts: [],
+    attestations: [],
   }
   return {
     key: `Bearer ${minted.text.reveal()}`,
@@ -194,6 +199,6 @@ async function principalOf() {
 
 function licensedOf() {
   const found = requireLicense(licenses, principal, now)
-  if (!found.ok) throw new Error(found.error.refusal.reason)
+  if (!found.ok) throw new Error(found.error.refusals[0]?.reason)
   return found.value
 }

@@ -44,6 +44,14 @@ export function stateInWords(state: LicenseState, termEnd: Instant): string {
   switch (state.state) {
     case 'active':
       return `In force until ${dayOf(termEnd)}`
+    case 'expiring':
+      return `In force until ${dayOf(state.endsAt)}, which is soon`
+    case 'draft':
+      return 'A draft; nobody has activated it yet'
+    case 'terminated':
+      return `Ended on ${dayOf(state.endedAt)}: ${state.reason}`
+    case 'transferred':
+      return `Goes on as ${state.toLicense} since ${dayOf(state.endedAt)}`
     case 'grace':
       return `Ended on ${dayOf(state.endedAt)}; still works until ${dayOf(state.graceEndsAt)}`
     case 'not_started':

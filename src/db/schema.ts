@@ -137,20 +137,35 @@ export interface License {
 export interface LicenseAct {
   act: string;
   act_id: Generated<string>;
+  approved_by: string | null;
   effective_at: Timestamp;
   license: string;
   reason: string;
   recorded_at: Generated<Timestamp>;
   recorded_by: string;
   tenant_id: string;
+  to_license: string | null;
   until_at: Timestamp | null;
 }
 
+export interface LicenseAttestation {
+  attestation_id: Generated<string>;
+  attested_at: Timestamp;
+  kind: string;
+  license: string;
+  recorded_at: Generated<Timestamp>;
+  recorded_by: string;
+  tenant_id: string;
+  valid_until: Timestamp | null;
+}
+
 export interface LicenseRevision {
+  approved_by: string | null;
   document_sha256: Buffer;
   effective_at: Timestamp;
   evaluation: boolean;
   grace_days: number;
+  is_correction: Generated<boolean>;
   license: string;
   plan: string;
   recorded_at: Generated<Timestamp>;
@@ -318,6 +333,7 @@ export interface DB {
   instance: Instance;
   license: License;
   license_act: LicenseAct;
+  license_attestation: LicenseAttestation;
   license_revision: LicenseRevision;
   model: Model;
   model_version: ModelVersion;

@@ -1,7 +1,7 @@
 import { ok, requestName, type Result } from '../kernel/index.ts'
 import { authenticate, type Scope } from '../identity/index.ts'
 import { requireLicense } from '../licensing/index.ts'
-import { decide, type Asked } from '../policy/index.ts'
+import { decide, inPrecedence, type Asked } from '../policy/index.ts'
 import { protect, type Sensitive } from '../privacy/index.ts'
 import { boundOf, reserve } from '../quota/index.ts'
 import { callDeployments, choose, type CallerLeft } from '../routing/index.ts'
@@ -47,7 +47,7 @@ async function throughTheGates(gateway: Gateway, call: Call): Promise<Answer> {
   if (!licensed.ok) return no(gateway, call, everyReason(gateway, principal.value, licensed.error, asked))
 
   const permit = decide(gateway, licensed.value, asked)
-  if (!permit.ok) return no(gateway, call, permit.error)
+  if (!permit.ok) return no(gateway, call, inPrecedence(permit.error))
 
   const deployments = choose(gateway, permit.value)
 

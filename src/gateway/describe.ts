@@ -74,7 +74,10 @@ const License = z
       code: z.string().nullable(),
       reasons: z.array(z.string()),
       message: z.string().nullable(),
+      id: z.string().describe('The id of the request that it was made for.'),
+      evaluated_at: z.string(),
     }),
+    attestations: z.array(z.object({ kind: z.string(), due: z.string(), overdue: z.boolean() })),
     state: z.string(),
     budgets: z.array(z.looseObject({})),
   })

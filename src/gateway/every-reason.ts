@@ -1,6 +1,6 @@
 import type { Principal } from '../identity/index.ts'
 import type { NotInForce } from '../licensing/index.ts'
-import { objectionsUnder, type Asked } from '../policy/index.ts'
+import { inPrecedence, objectionsUnder, type Asked, type DecisionReason } from '../policy/index.ts'
 import type { Gateway } from './gateway.ts'
 import type { Refusal } from './refusal.ts'
 
@@ -11,6 +11,8 @@ export function everyReason(
   notInForce: NotInForce,
   asked: Asked,
 ): readonly Refusal[] {
-  const { refusal, revision } = notInForce
-  return revision === undefined ? [refusal] : [refusal, ...objectionsUnder(gateway, principal, revision, asked)]
+  const { refusals, revision } = notInForce
+  return revision === undefined
+    ? refusals
+    : inPrecedence<DecisionReason>([...refusals, ...objectionsUnder(gateway, principal, revision, asked)])
 }

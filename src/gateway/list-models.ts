@@ -9,8 +9,8 @@ import type { Refusal } from './refusal.ts'
 export async function licensedCaller(gateway: Gateway, asking: Asking): Promise<Result<Licensed, readonly Refusal[]>> {
   const principal = await authenticate(gateway, asking.authorization, asking.now)
   if (!principal.ok) return err([principal.error])
-  const licensed = requireLicense(gateway, principal.value, asking.now)
-  if (!licensed.ok) return err([licensed.error.refusal])
+  const licensed = requireLicense(gateway, principal.value, asking.now, { toRead: true })
+  if (!licensed.ok) return err(licensed.error.refusals)
   // A list that is empty because of our outage would say that nothing may be used.
   return gateway.directory.hasPolicies ? licensed : err([{ reason: 'policy_unavailable', because: 'none_declared' }])
 }

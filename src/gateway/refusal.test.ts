@@ -23,6 +23,12 @@ const samples: { readonly [Reason in Refusal['reason']]: readonly Extract<Refusa
   license_missing: [{ reason: 'license_missing' }],
   license_not_started: [{ reason: 'license_not_started', license: 'LIC-1', startsAt: at }],
   license_expired: [{ reason: 'license_expired', license: 'LIC-1', endedAt: at }],
+  license_draft: [{ reason: 'license_draft', license: 'LIC-1' }],
+  license_ended: [
+    { reason: 'license_ended', license: 'LIC-1', endedAt: at, toLicense: undefined },
+    { reason: 'license_ended', license: 'LIC-1', endedAt: at, toLicense: 'LIC-2' },
+  ],
+  attestation_overdue: [{ reason: 'attestation_overdue', license: 'LIC-1', kind: 'training', dueAt: at }],
   license_suspended: [
     { reason: 'license_suspended', license: 'LIC-1', until: at },
     { reason: 'license_suspended', license: 'LIC-1', until: undefined },

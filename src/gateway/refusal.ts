@@ -91,6 +91,26 @@ export function toWire(refusal: Refusal): Wire {
         code: 'license_expired',
         message: `License ${refusal.license} ended at ${isoOf(refusal.endedAt)}. Ask the licensing office to renew it.`,
       }
+    case 'license_draft':
+      return {
+        ...permission,
+        code: 'license_not_started',
+        message: `License ${refusal.license} is a draft that the licensing office has not activated yet.`,
+      }
+    case 'license_ended': {
+      const goesOn = refusal.toLicense === undefined ? '' : ` It goes on as ${refusal.toLicense}.`
+      return {
+        ...permission,
+        code: 'license_expired',
+        message: `License ${refusal.license} was ended at ${isoOf(refusal.endedAt)}.${goesOn}`,
+      }
+    }
+    case 'attestation_overdue':
+      return {
+        ...permission,
+        code: 'attestation_overdue',
+        message: `License ${refusal.license} asks for an attestation of ${refusal.kind}, due since ${isoOf(refusal.dueAt)}. Send it to the licensing office.`,
+      }
     case 'license_suspended': {
       const until = refusal.until === undefined ? '' : ` until ${isoOf(refusal.until)}`
       return {

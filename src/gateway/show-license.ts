@@ -1,7 +1,16 @@
-import { err, formatAmount, isoOf, ok, picos, plusDays, type Result } from '../kernel/index.ts'
+import { err, formatAmount, isoOf, ok, picos, requestName, type Instant, type Result } from '../kernel/index.ts'
 import { tenantTransaction } from '../db/index.ts'
 import { authenticate } from '../identity/index.ts'
-import { budgetName, licenseState, requireLicense, revisionAt, type LicenseFacts } from '../licensing/index.ts'
+import {
+  budgetName,
+  graceEnd,
+  licenseState,
+  overdueAttestations,
+  requireLicense,
+  revisionAt,
+  type LicenseFacts,
+  type LicenseRevision,
+} from '../licensing/index.ts'
 import { untilUnfolded } from '../metering/index.ts'
 import { limitOf, loadAccounts, periodOf } from '../quota/index.ts'
 import type { Asking, Gateway } from './gateway.ts'
@@ -19,40 +28,57 @@ export async function showLicense(gateway: Gateway, asking: Asking): Promise<Res
   const { tenant } = principal.value
   const name = licensed.ok ? licensed.value.license : licensed.error.license
   const facts = gateway.findLicenses(tenant.tenantId).find((candidate) => candidate.license === name)
-  if (facts === undefined) return err(licensed.ok ? [{ reason: 'license_missing' }] : [licensed.error.refusal])
-  const revision = revisionAt(facts, asking.now) ?? facts.revisions[0]
-  if (revision === undefined) return err([{ reason: 'license_missing' }])
+  const revision = facts === undefined ? undefined : (revisionAt(facts, asking.now) ?? facts.revisions[0])
+  if (facts === undefined || revision === undefined)
+    return err(licensed.ok ? [{ reason: 'license_missing' }] : licensed.error.refusals)
+  const toRead = requireLicense(gateway, principal.value, asking.now, { toRead: true })
   return ok({
     license: facts.license,
     tenant: tenant.tenant,
     revision: revision.revision,
-    decision: decisionOf(licensed.ok ? undefined : licensed.error.refusal),
+    decision: decisionOf(asking, licensed.ok ? [] : licensed.error.refusals),
     state: licenseState(facts, revision, asking.now).state,
     evaluation: revision.evaluation,
     term: {
       start: isoOf(revision.termStart),
       end: isoOf(revision.termEnd),
-      grace_ends: isoOf(plusDays(revision.termEnd, revision.graceDays)),
+      grace_ends: isoOf(graceEnd(revision)),
+      expiry: revision.terms.expiry ?? 'grace',
     },
+    attestations: attestationsOf(facts, revision, asking.now),
     plan: revision.plan,
     entitlements: revision.terms.entitlements,
     residency: revision.terms.residency,
     rates: revision.terms.rates,
-    models: licensed.ok ? listedFor(gateway, licensed.value) : [],
+    models: toRead.ok ? listedFor(gateway, toRead.value) : [],
     budgets: await budgetsOf(gateway, asking, facts, revision),
   })
 }
 
-const decisionOf = (refusal: Refusal | undefined) =>
-  refusal === undefined
-    ? { outcome: 'permit', code: null, reasons: [], message: null }
-    : { outcome: 'deny', code: toWire(refusal).code, reasons: [toWire(refusal).code], message: toWire(refusal).message }
+/** The decision on the license itself, whatever is asked for: a call of a model is decided with all that it asks. */
+function decisionOf(asking: Asking, refusals: readonly Refusal[]) {
+  const reasons = refusals.map((refusal) => toWire(refusal))
+  const [first] = reasons
+  return {
+    id: requestName(asking.requestId),
+    outcome: first === undefined ? 'permit' : 'deny',
+    code: first?.code ?? null,
+    reasons: reasons.map(({ code }) => code),
+    message: first?.message ?? null,
+    evaluated_at: isoOf(asking.now),
+  }
+}
+
+function attestationsOf(facts: LicenseFacts, revision: LicenseRevision, now: Instant): readonly object[] {
+  const overdue = new Set(overdueAttestations(facts, revision, now).map(({ kind }) => kind))
+  return (revision.terms.attestations ?? []).map(({ kind, due }) => ({ kind, due, overdue: overdue.has(kind) }))
+}
 
 async function budgetsOf(
   gateway: Gateway,
   asking: Asking,
   facts: LicenseFacts,
-  revision: NonNullable<ReturnType<typeof revisionAt>>,
+  revision: LicenseRevision,
 ): Promise<readonly object[]> {
   await untilUnfolded(gateway.database)
   const accounts = await tenantTransaction(gateway.database, facts.tenantId, (tx) => loadAccounts(tx, facts.license))

@@ -23,4 +23,4 @@ export {
 export { parsePeppers, type Pepper, type Peppers } from './peppers.ts'
 export { isScope, scopes, type Scope } from './scope.ts'
 export { isTenant, listKeys, loadIdentities, type KeyRefusal, type KeySummary, type TenantIdentity } from './store.ts'
-export { Audience, audiences, Purpose, purposes, TenantKind, tenantKinds } from './words.ts'
+export { Audience, audiences, clinicalPurposes, Purpose, purposes, TenantKind, tenantKinds } from './words.ts'

@@ -24,6 +24,9 @@ export const purposes = [
 export const Purpose = z.enum(purposes)
 export type Purpose = z.infer<typeof Purpose>
 
+/** Purposes in which somebody is treated by what the model says. An evaluation is never for one of them. */
+export const clinicalPurposes: ReadonlySet<Purpose> = new Set<Purpose>(['TREAT', 'ETREAT'])
+
 export const tenantKinds = ['owner', 'health-system', 'hospital', 'research', 'application'] as const
 export const TenantKind = z.enum(tenantKinds)
 export type TenantKind = z.infer<typeof TenantKind>

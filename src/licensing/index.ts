@@ -1,13 +1,34 @@
-export { actOnLicense, type ActRefusal } from './act-on-license.ts'
+export { actOnLicense, attest, type Acted, type ActRefusal, type DirectAct } from './act-on-license.ts'
+export { revisionRefusalInWords, type Deciders, type RevisionRefusal } from './judge-revision.ts'
 export {
+  AttestationKind,
+  expiringDays,
+  graceEnd,
+  knownBy,
+  licenseAsOf,
   licenseState,
+  overdueAttestations,
   revisionAt,
+  type Attestation,
   type LicenseAct,
   type LicenseActName,
+  type LicenseAsOf,
   type LicenseFacts,
   type LicenseRevision,
   type LicenseState,
 } from './license.ts'
+export { licenseDocument, type LicenseGrant } from './license-document.ts'
+export {
+  amendLicense,
+  grantLicense,
+  grantOf,
+  recordRevisions,
+  renewLicense,
+  transferLicense,
+  type RecordedRevision,
+  type RecordRefusal,
+  type RevisionToRecord,
+} from './record-license.ts'
 export {
   requireLicense,
   type Licensed,
@@ -17,3 +38,4 @@ export {
 } from './require-license.ts'
 export { loadLicenses } from './store.ts'
 export { Budget, BudgetMeter, budgetName, BudgetPer, Entitlement, PrivacyMode, Rates, Terms } from './terms.ts'
+export { widens } from './widens.ts'

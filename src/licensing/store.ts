@@ -1,6 +1,8 @@
-import { instantOf, type Instant, type Uuid } from '../kernel/index.ts'
+import { canonicalJson, instantOf, type Instant, type Uuid } from '../kernel/index.ts'
 import type { Tx } from '../db/index.ts'
-import { LicenseActName, type LicenseFacts } from './license.ts'
+import { sql } from 'kysely'
+import { AttestationKind, LicenseActName, type LicenseFacts } from './license.ts'
+import { licenseDocument, type LicenseGrant } from './license-document.ts'
 import { Terms } from './terms.ts'
 
 /** Licenses with all their revisions and acts, of some tenants or of all. */
@@ -23,17 +25,30 @@ export async function loadLicenses(tx: Tx, tenantIds: readonly Uuid[] | 'all'): 
     .selectAll()
     .$if(some !== undefined, (query) => query.where('tenant_id', 'in', some ?? []))
     .orderBy('effective_at')
+    .orderBy('recorded_at')
     .orderBy('act_id')
+    .execute()
+  const attestations = await tx
+    .selectFrom('license_attestation')
+    .selectAll()
+    .$if(some !== undefined, (query) => query.where('tenant_id', 'in', some ?? []))
+    .orderBy('recorded_at')
+    .orderBy('attestation_id')
     .execute()
   const key = (row: { tenant_id: string; license: string }) => `${row.tenant_id} ${row.license}`
   const revisionsOf = Map.groupBy(revisions, key)
   const actsOf = Map.groupBy(acts, key)
+  const attestationsOf = Map.groupBy(attestations, key)
   return licenses.map((row) => ({
     tenantId: row.tenant_id,
     license: row.license,
     revisions: (revisionsOf.get(key(row)) ?? []).map((revision) => ({
       revision: revision.revision,
       effectiveAt: instantOf(revision.effective_at),
+      recordedAt: instantOf(revision.recorded_at),
+      recordedBy: revision.recorded_by,
+      approvedBy: revision.approved_by ?? undefined,
+      isCorrection: revision.is_correction,
       plan: revision.plan,
       termStart: instantOf(revision.term_start),
       termEnd: instantOf(revision.term_end),
@@ -45,7 +60,17 @@ export async function loadLicenses(tx: Tx, tenantIds: readonly Uuid[] | 'all'): 
       act: LicenseActName.parse(act.act),
       reason: act.reason,
       until: act.until_at === null ? undefined : instantOf(act.until_at),
+      toLicense: act.to_license ?? undefined,
       effectiveAt: instantOf(act.effective_at),
+      recordedAt: instantOf(act.recorded_at),
+      recordedBy: act.recorded_by,
+    })),
+    attestations: (attestationsOf.get(key(row)) ?? []).map((given) => ({
+      kind: AttestationKind.parse(given.kind),
+      attestedAt: instantOf(given.attested_at),
+      validUntil: given.valid_until === null ? undefined : instantOf(given.valid_until),
+      recordedAt: instantOf(given.recorded_at),
+      recordedBy: given.recorded_by,
     })),
   }))
 }
@@ -60,6 +85,76 @@ export async function findLicenseRow(tx: Tx, license: string): Promise<{ tenantI
   return row === undefined ? undefined : { tenantId: row.tenant_id, tenant: row.tenant }
 }
 
+/** A live tenant. */
+export async function findTenantId(tx: Tx, tenant: string): Promise<Uuid | undefined> {
+  const row = await tx
+    .selectFrom('tenant')
+    .select('tenant_id')
+    .where('tenant', '=', tenant)
+    .where('ended_at', 'is', null)
+    .executeTakeFirst()
+  return row?.tenant_id
+}
+
+/** One act on licenses at a time for a tenant, until the transaction ends: numbers of revisions have no gap and no twin. */
+export const lockLicensesOf = async (tx: Tx, tenantId: Uuid): Promise<void> =>
+  void (await sql`select pg_advisory_xact_lock(hashtext('formulary.license'), hashtext(${tenantId}))`.execute(tx))
+
+export interface NewRevision {
+  readonly tenantId: Uuid
+  readonly grant: LicenseGrant
+  readonly revision: number
+  readonly effectiveAt: Instant
+  readonly isCorrection: boolean
+}
+
+/** How many rows go in one statement. */
+const portionMax = 500
+
+/** Appends revisions, and the licenses that they are the first of. */
+export async function appendRevisions(
+  tx: Tx,
+  revisions: readonly NewRevision[],
+  by: { recordedBy: string; approvedBy: string | undefined; now: Instant },
+): Promise<void> {
+  for (let from = 0; from < revisions.length; from += portionMax) {
+    const portion = revisions.slice(from, from + portionMax)
+    await tx
+      .insertInto('license')
+      .values(
+        portion.map(({ tenantId, grant }) => ({
+          tenant_id: tenantId,
+          license: grant.license,
+          created_at: new Date(by.now),
+        })),
+      )
+      .onConflict((conflict) => conflict.columns(['tenant_id', 'license']).doNothing())
+      .execute()
+    await tx
+      .insertInto('license_revision')
+      .values(
+        portion.map(({ tenantId, grant, revision, effectiveAt, isCorrection }) => ({
+          tenant_id: tenantId,
+          license: grant.license,
+          revision,
+          effective_at: new Date(effectiveAt),
+          recorded_at: new Date(by.now),
+          recorded_by: by.recordedBy,
+          approved_by: by.approvedBy ?? null,
+          is_correction: isCorrection,
+          plan: grant.plan,
+          term_start: new Date(grant.termStart),
+          term_end: new Date(grant.termEnd),
+          grace_days: grant.graceDays,
+          evaluation: grant.evaluation,
+          terms: JSON.stringify(grant.terms),
+          document_sha256: sql<Buffer>`sha256(convert_to(${canonicalJson(licenseDocument(grant))}, 'UTF8'))`,
+        })),
+      )
+      .execute()
+  }
+}
+
 export async function appendLicenseAct(
   tx: Tx,
   act: {
@@ -68,8 +163,11 @@ export async function appendLicenseAct(
     act: LicenseActName
     reason: string
     until: Instant | undefined
+    toLicense: string | undefined
     effectiveAt: Instant
+    recordedAt: Instant
     recordedBy: string
+    approvedBy: string | undefined
   },
 ): Promise<void> {
   await tx
@@ -80,8 +178,37 @@ export async function appendLicenseAct(
       act: act.act,
       reason: act.reason,
       until_at: act.until === undefined ? null : new Date(act.until),
+      to_license: act.toLicense ?? null,
       effective_at: new Date(act.effectiveAt),
+      recorded_at: new Date(act.recordedAt),
       recorded_by: act.recordedBy,
+      approved_by: act.approvedBy ?? null,
+    })
+    .execute()
+}
+
+export async function appendAttestation(
+  tx: Tx,
+  given: {
+    tenantId: Uuid
+    license: string
+    kind: AttestationKind
+    attestedAt: Instant
+    validUntil: Instant | undefined
+    recordedAt: Instant
+    recordedBy: string
+  },
+): Promise<void> {
+  await tx
+    .insertInto('license_attestation')
+    .values({
+      tenant_id: given.tenantId,
+      license: given.license,
+      kind: given.kind,
+      attested_at: new Date(given.attestedAt),
+      valid_until: given.validUntil === undefined ? null : new Date(given.validUntil),
+      recorded_at: new Date(given.recordedAt),
+      recorded_by: given.recordedBy,
     })
     .execute()
 }

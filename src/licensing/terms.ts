@@ -63,6 +63,17 @@ export type Budget = z.infer<typeof Budget>
 
 export const PrivacyMode = z.enum(privacyModes)
 
+export const BreakGlass = z.strictObject({
+  /** So much of each budget more, for treatment alone, once the budget has ended. */
+  percent: z.int().min(1).max(50),
+})
+
+/** Something that the tenant attests, and has to have attested from an instant on. */
+export const RequiredAttestation = z.strictObject({
+  kind: z.enum(['training', 'instructions-for-use', 'business-associate-agreement', 'insurance']),
+  due: z.iso.datetime({ offset: true }),
+})
+
 export const Terms = z.strictObject({
   entitlements: z.array(Entitlement).min(1),
   rates: Rates.default({}),
@@ -70,6 +81,13 @@ export const Terms = z.strictObject({
   /** Regions whose deployments may serve this license. */
   residency: z.array(z.string().min(1)).min(1),
   privacy: z.partialRecord(Audience, PrivacyMode).default({}),
+  /**
+   * What the end of the term does. `stop`: nothing goes on. `grace`, which is what absent means: calls go on for the days
+   * of grace. `read-only`: and after them models, cards and usage can still be read.
+   */
+  expiry: z.enum(['stop', 'grace', 'read-only']).optional(),
+  attestations: z.array(RequiredAttestation).min(1).max(20).optional(),
+  breakGlass: BreakGlass.optional(),
 })
 export type Terms = z.infer<typeof Terms>
 

@@ -1,6 +1,13 @@
 import semver from 'semver'
 import { err, ok, type Instant, type Proven, type Result, type Uuid } from '../kernel/index.ts'
-import type { Audience, FacilityFacts, Principal, Purpose, Scope } from '../identity/index.ts'
+import {
+  clinicalPurposes,
+  type Audience,
+  type FacilityFacts,
+  type Principal,
+  type Purpose,
+  type Scope,
+} from '../identity/index.ts'
 import type { Entitlement, Licensed, LicenseRevision } from '../licensing/index.ts'
 import type { PolicyQuestion } from './ask-policies.ts'
 import type { DecidingPolicy, PolicyVerdict } from './policy-verdict.ts'
@@ -138,7 +145,10 @@ function judgeUnder(
     objections.push({ reason: 'version_not_licensed', model: model.model, version: wanted, because: 'stage' })
 
   // Without a header, the first purpose of the application that this entitlement has as well.
-  const purposesOpen = application.purposes.filter((purpose) => entitlement.purposes.includes(purpose))
+  // An evaluation is never for treatment, whatever it says.
+  const purposesOpen = application.purposes.filter(
+    (purpose) => entitlement.purposes.includes(purpose) && !(revision.evaluation && clinicalPurposes.has(purpose)),
+  )
   const purpose = asked.purpose === undefined ? purposesOpen[0] : purposesOpen.find((open) => open === asked.purpose)
   if (purpose === undefined)
     objections.push({

@@ -76,6 +76,10 @@ async function permitFor(model: CatalogModel, residency: string[]): Promise<Perm
   const revision = {
     revision: 1,
     effectiveAt: now,
+    recordedAt: now,
+    recordedBy: 'a test',
+    approvedBy: undefined,
+    isCorrection: false,
     plan: 'standard',
     termStart: now,
     termEnd: instant(now + 1),
@@ -97,9 +101,9 @@ async function permitFor(model: CatalogModel, residency: string[]): Promise<Perm
       privacy: { clinician: 'pass' as const },
     },
   }
-  const licenses = [{ tenantId: tenant.tenantId, license: 'LIC-1', revisions: [revision], acts: [] }]
+  const licenses = [{ tenantId: tenant.tenantId, license: 'LIC-1', revisions: [revision], acts: [], attestations: [] }]
   const licensed = requireLicense({ findLicenses: () => licenses }, principal.value, now)
-  if (!licensed.ok) throw new Error(licensed.error.refusal.reason)
+  if (!licensed.ok) throw new Error(licensed.error.refusals[0]?.reason)
   const asked = { model: 'scribe', operation: 'chat' as const, facility: undefined, purpose: undefined }
   const needs: PolicyNeeds = {
     findModel: () => model,

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import fc from 'fast-check'
 import pg from 'pg'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { reviewed } from '../../test/support/house.ts'
 import { cloneDatabase, type TestDatabase } from '../../test/support/postgres.ts'
 import { openDatabase, type Database } from '../db/index.ts'
 import { assert, canonicalJson, instant, plusDays } from '../kernel/index.ts'
@@ -43,7 +44,7 @@ function declarationsOf(tree: Tree): Declarations {
 }
 
 async function apply(tree: Tree, at = now): Promise<Plan> {
-  const applied = await applyDeclarations(database, declarationsOf(tree), at)
+  const applied = await applyDeclarations(database, declarationsOf(tree), reviewed(at))
   assert(applied.ok, applied.ok ? '' : JSON.stringify(applied.error, undefined, 2))
   return applied.value
 }
@@ -142,7 +143,7 @@ test('a license revision keeps its terms, who recorded it, and the digest of wha
 test('a second apply writes nothing', async () => {
   await apply(sampleTree)
   const before = await everything()
-  expect(await apply(sampleTree, plusDays(now, 1))).toEqual({ changes: [], notes: [] })
+  expect(await apply(sampleTree, plusDays(now, 1))).toEqual({ changes: [], notes: [], widening: [] })
   expect(await everything()).toEqual(before)
 })
 
@@ -176,7 +177,7 @@ test('a refused tree changes nothing', async () => {
   const before = await everything()
   let tree = withEdit(sampleTree, model, 'stage: owner', 'stage: consumer')
   tree = withEdit(tree, tenant, 'name: Lakeside\n', 'name: Renamed\n')
-  const refused = await applyDeclarations(database, declarationsOf(tree), now)
+  const refused = await applyDeclarations(database, declarationsOf(tree), reviewed(now))
   expect(refused.ok ? [] : refused.error).toMatchObject([{ file: model, line: 16 }])
   expect(await everything()).toEqual(before)
 })
@@ -280,7 +281,7 @@ test('two hundred tenants are applied in a moment', async () => {
   )
   const declarations = declarationsOf({ ...sampleTree, ...many })
   const start = performance.now()
-  const applied = await applyDeclarations(database, declarations, now)
+  const applied = await applyDeclarations(database, declarations, reviewed(now))
   // It takes some 300 ms; the bound only tells one statement per row from one per thousand.
   expect(performance.now() - start).toBeLessThan(5000)
   expect(applied.ok && applied.value.changes.length).toBe(19 + 200 * 5)

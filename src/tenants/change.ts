@@ -17,7 +17,8 @@ export interface Current {
   readonly license: readonly {
     readonly row: LicenseRow
     readonly revision: number
-    readonly revokedAt: Instant | undefined
+    /** Revoked, terminated or transferred. */
+    readonly overSince: Instant | undefined
   }[]
 }
 
@@ -63,4 +64,6 @@ export interface Plan {
   readonly changes: readonly Change[]
   /** Nothing to do, but something to know: a recall that the tree does not mention, a pin that nobody can reach. */
   readonly notes: readonly string[]
+  /** Licenses that would allow more than now, and what: two people have to stand behind them. */
+  readonly widening: readonly { readonly license: string; readonly widens: readonly string[] }[]
 }

@@ -1,3 +1,4 @@
+import { clinicalPurposes } from '../identity/index.ts'
 import { budgetName } from '../licensing/index.ts'
 import { checkEntitlements } from './check-entitlements.ts'
 import { danglingName, repeatedNames } from './check-names.ts'
@@ -39,7 +40,7 @@ function checkEvaluation({ value, source }: Declared<LicenseFile>): readonly Pro
   if (!value.evaluation) return []
   return value.entitlements.flatMap((right, at) =>
     right.purposes.flatMap((purpose, index) =>
-      purpose === 'TREAT' || purpose === 'ETREAT'
+      clinicalPurposes.has(purpose)
         ? [
             source.problem(['entitlements', at, 'purposes', index], {
               message: `an evaluation license cannot grant ${purpose}`,

@@ -1,14 +1,5 @@
 import { isJsonList, isoOf, type Instant, type Json } from '../kernel/index.ts'
-import type { LicenseRow, PlanRow, PolicyRow } from './rows.ts'
-
-/** The revision of a license as a document: everything it says, at UTC, so that its digest can be made again from the row. */
-export const licenseDocument = (row: LicenseRow): { readonly [key: string]: Json } => ({
-  license: row.license,
-  plan: row.plan,
-  term: { start: instantText(row.termStart), end: instantText(row.termEnd), graceDays: row.graceDays },
-  evaluation: row.evaluation,
-  ...row.terms,
-})
+import type { PlanRow, PolicyRow } from './rows.ts'
 
 export const planDocument = (row: PlanRow): { readonly [key: string]: Json } => ({
   plan: row.plan,

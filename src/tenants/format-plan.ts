@@ -6,16 +6,25 @@ import type { Change, Plan } from './change.ts'
  * A plan as a diff for a terminal: what ends comes first, because it is what nobody may overlook; then what is added
  * and changed, in the order of doing it, with each changed field from its old to its new value.
  */
-export function formatPlan({ changes, notes }: Plan): string {
+export function formatPlan({ changes, notes, widening }: Plan): string {
   const noted = notes.map((note) => `! ${note}`)
   if (changes.length === 0) return [...noted, 'No changes: the database says what the tree says.'].join('\n')
   const ends = changes.filter(({ act }) => act === 'end')
   const rest = changes.filter(({ act }) => act !== 'end')
-  const blocks = [ends.map(ending), rest.flatMap(entry), noted, [total(changes)]]
+  const blocks = [ends.map(ending), rest.flatMap(entry), noted, wideningLines(widening), [total(changes)]]
   return blocks
     .filter((lines) => lines.length > 0)
     .map((lines) => lines.join('\n'))
     .join('\n\n')
+}
+
+/** What a second person is asked about. */
+function wideningLines(widening: Plan['widening']): readonly string[] {
+  if (widening.length === 0) return []
+  return [
+    'Two people stand behind what allows more than now (formulary tenants apply --approved-by NAME):',
+    ...widening.flatMap(({ license, widens }) => widens.map((words) => `> ${license}  ${words}`)),
+  ]
 }
 
 function ending(change: Change): string {

@@ -67,7 +67,7 @@ function done(current: Current, changes: readonly Change[]): Current {
         return { ...held, plan: put(held.plan, nameOf.plan, { row: change.row, revision: change.revision }) }
       case 'license': {
         const { row, revision } = change
-        return { ...held, license: put(held.license, nameOf.license, { row, revision, revokedAt: undefined }) }
+        return { ...held, license: put(held.license, nameOf.license, { row, revision, overSince: undefined }) }
       }
       case 'policy':
         return { ...held, policy: put(held.policy, nameOf.policy, { row: change.row, revision: change.revision }) }
@@ -91,7 +91,7 @@ describe('what would change', () => {
     expect(new Set(changes.map(({ act }) => act))).toEqual(new Set(['add']))
     expect(changes).toHaveLength(19)
     expect(notes).toEqual([])
-    expect(plan(after(sampleTree), sampleTree)).toEqual({ changes: [], notes: [] })
+    expect(plan(after(sampleTree), sampleTree)).toEqual({ changes: [], notes: [], widening: [] })
   })
 
   test('applied once, any tree has nothing to change, whatever was there before', () => {

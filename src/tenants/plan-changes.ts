@@ -10,7 +10,8 @@ import type {
   RowChange,
 } from './change.ts'
 import { err, ok, type Instant, type Json, type Result } from '../kernel/index.ts'
-import { flatten, licenseDocument, planDocument, policyWords } from './document.ts'
+import { licenseDocument, widens } from '../licensing/index.ts'
+import { flatten, planDocument, policyWords } from './document.ts'
 import type { Declarations } from './declarations.ts'
 import { noteOddities } from './note-oddities.ts'
 import type { Problem } from './problem.ts'
@@ -44,7 +45,16 @@ export function planChanges(current: Current, declared: Declarations, now: Insta
     ...revise('license', nameOf.license, licenseDocument, current.license, rows.license),
     ...revise('policy', nameOf.policy, policyWords, current.policy, policyRows),
   ]
-  return ok({ changes, notes: noteOddities(current, declared) })
+  return ok({ changes, notes: noteOddities(current, declared), widening: wideningOf(current, changes) })
+}
+
+function wideningOf(current: Current, changes: readonly Change[]): Plan['widening'] {
+  const before = new Map(current.license.map(({ row }) => [row.license, row]))
+  return changes.flatMap((change) => {
+    if (change.what !== 'license') return []
+    const words = widens(before.get(change.row.license), change.row)
+    return words.length === 0 ? [] : [{ license: change.row.license, widens: words }]
+  })
 }
 
 /** A recall is for good: a file that does not mention it does not undo it. `note-oddities.ts` says so. */

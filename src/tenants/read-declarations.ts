@@ -11,7 +11,7 @@ import { explainIssue } from './explain-issue.ts'
 import { placeOf, reservedNames } from './layout.ts'
 import { PolicyFile } from './policy-file.ts'
 import { byText, quoted, sortProblems, type Problem } from './problem.ts'
-import { files, type FileKind } from './schema.ts'
+import { files, type FileKind, type LicenseFile } from './schema.ts'
 import { Source } from './source.ts'
 
 export interface DeclarationFile {
@@ -45,6 +45,15 @@ export function readDeclarations(declared: readonly DeclarationFile[]): Result<D
     }),
     policies: keptPolicies(tree.policies),
   })
+}
+
+/** One license by itself, such as a draft that is not in the tree. What it names is not looked up here. */
+export function readLicense(file: DeclarationFile): Result<LicenseFile, readonly Problem[]> {
+  const source = Source.read(file.path, file.text)
+  if (!source.ok) return source
+  const problems: Problem[] = []
+  const read = readAs('license', files.license, source.value, problems)
+  return read === undefined ? err(sortProblems(problems)) : ok(read.value)
 }
 
 const readable = <T>(declared: ReadonlyMap<string, Declared<T> | undefined>): readonly Declared<T>[] =>

@@ -78,8 +78,8 @@ function refuseLicense(
       }),
     )
   // Of two licenses in force the tenant would have both. A number gives way to another only when it has ended.
-  for (const { row, revokedAt } of current.license.filter((kept) => kept.row.tenant === name)) {
-    const over = revokedAt !== undefined || plusDays(row.termEnd, row.graceDays) <= now
+  for (const { row, overSince } of current.license.filter((kept) => kept.row.tenant === name)) {
+    const over = overSince !== undefined || plusDays(row.termEnd, row.graceDays) <= now
     if (row.license !== value.license && !over)
       problems.push(
         source.problem(['license'], {

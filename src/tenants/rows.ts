@@ -1,10 +1,10 @@
 import type { Instant } from '../kernel/index.ts'
 import type { Audience, Purpose, Scope, TenantKind } from '../identity/index.ts'
-import type { Terms } from '../licensing/index.ts'
+import type { LicenseGrant } from '../licensing/index.ts'
 import type { KeptPolicy, Stage } from '../policy/index.ts'
 import type { Price } from '../billing/index.ts'
 import type { Declarations } from './declarations.ts'
-import type { ModelFile } from './schema.ts'
+import type { LicenseFile, ModelFile } from './schema.ts'
 
 /** What is declared, cut into the things that the database keeps one row of. Names, not ids: the tree knows no ids. */
 export interface Rows {
@@ -67,20 +67,16 @@ export type ApplicationRow = {
   readonly purposes: readonly Purpose[]
   readonly scopes: readonly Scope[]
 }
-export type LicenseRow = {
-  readonly tenant: string
-  readonly license: string
-  readonly plan: string
-  readonly termStart: Instant
-  readonly termEnd: Instant
-  readonly graceDays: number
-  readonly evaluation: boolean
-  readonly terms: Terms
-}
+export type LicenseRow = LicenseGrant & { readonly tenant: string }
 /** The owner's policies, or those of one tenant; empty for a tenant that restricts nothing. */
 export type PolicyRow = {
   readonly tenant: string | undefined
   readonly policies: readonly KeptPolicy[]
+}
+
+/** What a license file grants. */
+export function grantIn({ license, plan, term, evaluation, ...terms }: LicenseFile): LicenseGrant {
+  return { license, plan, termStart: term.start, termEnd: term.end, graceDays: term.graceDays, evaluation, terms }
 }
 
 /** The rows that declarations ask for. */
@@ -118,19 +114,10 @@ export function rowsOf(declared: Declarations): Rows {
     application: tenants.flatMap(({ tenant, applications }) =>
       applications.map((application) => ({ tenant, ...application })),
     ),
-    license: declared.tenants.map(({ tenant, license: { value } }) => {
-      const { license, plan, term, evaluation, ...terms } = value
-      return {
-        tenant: tenant.value.tenant,
-        license,
-        plan,
-        termStart: term.start,
-        termEnd: term.end,
-        graceDays: term.graceDays,
-        evaluation,
-        terms,
-      }
-    }),
+    license: declared.tenants.map(({ tenant, license }) => ({
+      tenant: tenant.value.tenant,
+      ...grantIn(license.value),
+    })),
     policy: [
       { tenant: undefined, policies: declared.policies },
       ...declared.tenants.map(({ tenant, policies }) => ({ tenant: tenant.value.tenant, policies })),

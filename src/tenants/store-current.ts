@@ -49,8 +49,8 @@ function latest(tenant: string, { license, revisions, acts }: LicenseFacts): Cur
   const last = revisions.at(-1)
   if (last === undefined) return []
   const { revision, plan, termStart, termEnd, graceDays, evaluation, terms } = last
-  const revokedAt = acts.find(({ act }) => act === 'revoke')?.effectiveAt
-  return [{ row: { tenant, license, plan, termStart, termEnd, graceDays, evaluation, terms }, revision, revokedAt }]
+  const overSince = acts.find(({ act }) => act === 'revoke' || act === 'terminate' || act === 'transfer')?.effectiveAt
+  return [{ row: { tenant, license, plan, termStart, termEnd, graceDays, evaluation, terms }, revision, overSince }]
 }
 
 async function loadCatalog(tx: Tx): Promise<Pick<Current, 'model' | 'version' | 'deployment'>> {

@@ -1,8 +1,11 @@
 import { sql } from 'kysely'
-import { canonicalJson, type Instant, type Json } from '../kernel/index.ts'
+import { assert, canonicalJson, type Json } from '../kernel/index.ts'
+import { appendAuditEntries, type AuditEntry } from '../audit/index.ts'
 import type { Tx } from '../db/index.ts'
-import { is, portions } from './changed-rows.ts'
-import { licenseDocument, planDocument, policyDocument } from './document.ts'
+import { agentOf } from '../identity/index.ts'
+import { recordRevisions, revisionRefusalInWords, type Deciders, type LicenseGrant } from '../licensing/index.ts'
+import { is } from './changed-rows.ts'
+import { planDocument, policyDocument } from './document.ts'
 import type { Change } from './change.ts'
 import { applyCatalog } from './store-catalog.ts'
 import { applyApplications, applyFacilities, applyTenants, idOf, tenantIds, type TenantIds } from './store-tenants.ts'
@@ -11,11 +14,7 @@ import { applyApplications, applyFacilities, applyTenants, idOf, tenantIds, type
  * Does what a plan says, in the order that the tables refer to each other. Rows are added, changed or marked as ended,
  * never deleted; a plan or a license is only ever appended to.
  */
-export async function applyChanges(
-  tx: Tx,
-  changes: readonly Change[],
-  by: { recordedBy: string; now: Instant },
-): Promise<void> {
+export async function applyChanges(tx: Tx, changes: readonly Change[], by: Applying): Promise<void> {
   const at = new Date(by.now)
   await applyCatalog(tx, changes, at)
   await appendPlans(tx, changes, at)
@@ -23,9 +22,41 @@ export async function applyChanges(
   const ids = await tenantIds(tx, changes)
   await applyFacilities(tx, changes, ids, at)
   await applyApplications(tx, changes, ids, at)
-  await appendLicenses(tx, changes, ids, { recordedBy: by.recordedBy, at })
-  await appendPolicies(tx, changes, ids, { recordedBy: by.recordedBy, at })
+  await appendLicenses(tx, changes, ids, by)
+  await appendPolicies(tx, changes, ids, { recordedBy: by.actor.name, at })
+  // A license's entry was written by the use case that recorded it.
+  await appendAuditEntries(
+    tx,
+    changes.filter(({ what }) => what !== 'license').map((change) => entryOf(change, ids, by)),
+  )
 }
+
+/** Who applies, who approved it, and what each license said before. */
+export interface Applying extends Deciders {
+  readonly before: ReadonlyMap<string, LicenseGrant>
+}
+
+function entryOf(change: Change, ids: TenantIds, by: Applying): AuditEntry {
+  const tenant = 'tenant' in change.row ? change.row.tenant : undefined
+  return {
+    tenantId: tenant === undefined ? undefined : ids.get(tenant),
+    at: by.now,
+    action: `${change.what}.${change.act}`,
+    agent: agentOf(by.actor),
+    approvedBy: by.approvedBy === undefined ? undefined : agentOf(by.approvedBy),
+    entity: {
+      type: change.what,
+      id: change.name,
+      revision: 'revision' in change ? String(change.revision) : undefined,
+    },
+    outcome: 'done',
+    reason: undefined,
+    facts: { fields: change.fields.map(({ field }) => field).slice(0, fieldsMax) },
+  }
+}
+
+/** Names of what changed; the values stand in the rows and revisions themselves. */
+const fieldsMax = 50
 
 async function appendPlans(tx: Tx, changes: readonly Change[], at: Date): Promise<void> {
   const plans = changes.filter(is('plan'))
@@ -43,40 +74,23 @@ async function appendPlans(tx: Tx, changes: readonly Change[], at: Date): Promis
       .execute()
 }
 
-async function appendLicenses(
-  tx: Tx,
-  changes: readonly Change[],
-  ids: TenantIds,
-  by: { recordedBy: string; at: Date },
-): Promise<void> {
-  for (const licenses of portions(changes.filter(is('license')))) {
-    await tx
-      .insertInto('license')
-      .values(
-        licenses.map(({ row }) => ({ tenant_id: idOf(ids, row.tenant), license: row.license, created_at: by.at })),
-      )
-      .onConflict((conflict) => conflict.columns(['tenant_id', 'license']).doNothing())
-      .execute()
-    await tx
-      .insertInto('license_revision')
-      .values(
-        licenses.map(({ row, revision }) => ({
-          tenant_id: idOf(ids, row.tenant),
-          license: row.license,
-          revision,
-          effective_at: by.at,
-          recorded_by: by.recordedBy,
-          plan: row.plan,
-          term_start: new Date(row.termStart),
-          term_end: new Date(row.termEnd),
-          grace_days: row.graceDays,
-          evaluation: row.evaluation,
-          terms: JSON.stringify(row.terms),
-          document_sha256: digestOf(licenseDocument(row)),
-        })),
-      )
-      .execute()
-  }
+/** By the use case that every way of granting goes through. The plan has asked it before: what is refused here is a bug. */
+async function appendLicenses(tx: Tx, changes: readonly Change[], ids: TenantIds, by: Applying): Promise<void> {
+  const licenses = changes.filter(is('license'))
+  if (licenses.length === 0) return
+  const recorded = await recordRevisions(
+    tx,
+    licenses.map(({ row, revision }) => ({
+      tenantId: idOf(ids, row.tenant),
+      before: by.before.get(row.license),
+      grant: row,
+      revision,
+      effectiveAt: by.now,
+      isCorrection: false,
+    })),
+    { ...by, isDraft: false },
+  )
+  assert(recorded.ok, recorded.ok ? '' : recorded.error.map(revisionRefusalInWords).join('; '))
 }
 
 async function appendPolicies(

@@ -6,7 +6,7 @@ import { systemTransaction, type Database } from '../../src/db/index.ts'
 import { parseApiKey, revokeKey } from '../../src/identity/index.ts'
 import { instant } from '../../src/kernel/index.ts'
 import { actOnLicense } from '../../src/licensing/index.ts'
-import { declareTree, mintKey, openTestDatabase } from '../support/house.ts'
+import { declareTree, mintKey, openTestDatabase, tester } from '../support/house.ts'
 import { until } from '../support/ledger.ts'
 import { callChat } from '../support/model-call.ts'
 import { cloneDatabase, type TestDatabase } from '../support/postgres.ts'
@@ -130,7 +130,7 @@ test('a suspended license is refused by four processes within a second', async (
           act: 'suspend',
           reason: 'payment',
           until: undefined,
-          by: 'test',
+          actor: tester,
           now: instant(Date.now()),
         }),
       )

@@ -8,7 +8,7 @@ import { actOnLicense } from '../../src/licensing/index.ts'
 import { untilUnfolded } from '../../src/metering/index.ts'
 import { nodeLog } from '../../src/platform/node/log.ts'
 import { serveAdmin } from '../../src/platform/node/serve-admin.ts'
-import { openHouse, type House } from '../support/house.ts'
+import { openHouse, tester, type House } from '../support/house.ts'
 
 const ownerToken = 'fml_owner_a token of the tests, and of nothing else'
 const hostile = `<script>alert('1')</script> & "Sons"`
@@ -187,7 +187,7 @@ describe('the overview', () => {
   })
 
   test('a suspended license says so, since when and why', async () => {
-    const wish = { reason: 'invoice <b>overdue</b>', by: 'test', until: undefined, now: instant(Date.now()) }
+    const wish = { reason: 'invoice <b>overdue</b>', actor: tester, until: undefined, now: instant(Date.now()) }
     await systemTransaction(house.database, 'administer', (tx) =>
       actOnLicense(tx, { license: 'LIC-PRAIRIE', act: 'suspend', ...wish }),
     )

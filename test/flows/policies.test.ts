@@ -15,7 +15,7 @@ import {
   readDeclarations,
 } from '../../src/tenants/index.ts'
 import { treeFor } from '../support/declarations.ts'
-import { declareTree, openHouse, openTestDatabase, type House } from '../support/house.ts'
+import { declareTree, openHouse, openTestDatabase, reviewed, type House } from '../support/house.ts'
 import { readLedger, until } from '../support/ledger.ts'
 
 let house: House
@@ -270,7 +270,7 @@ describe('a start without policies', () => {
       await applyChanges(
         tx,
         plan.value.changes.filter(({ what }) => what !== 'policy'),
-        { recordedBy: 'a test', now },
+        { ...reviewed(now), before: new Map() },
       )
     })
   }

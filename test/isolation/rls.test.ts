@@ -7,7 +7,7 @@ import { appendAuditEntry } from '../../src/audit/index.ts'
 import { actOnLicense } from '../../src/licensing/index.ts'
 import { loadUsage } from '../../src/metering/index.ts'
 import { loadAccounts } from '../../src/quota/index.ts'
-import { openHouse, type House } from '../support/house.ts'
+import { openHouse, tester, type House } from '../support/house.ts'
 import { protectionFindings, tablesOf } from './row-security.ts'
 import { withoutFilters } from './strip-filters.ts'
 import { aRowOf, attempt, scopeFindings, tenantTableFindings, type TwoTenants } from './tenant-scope.ts'
@@ -255,7 +255,7 @@ async function useByTwo(): Promise<TwoTenants> {
     expect(answer.status).toBe(200)
     await answer.text()
     await systemTransaction(house.database, 'administer', async (tx) => {
-      const wish = { license, reason: 'a test', until: undefined, by: 'a test', now: instant(Date.now()) }
+      const wish = { license, reason: 'a test', until: undefined, actor: tester, now: instant(Date.now()) }
       await actOnLicense(tx, { ...wish, act: 'suspend' })
       await actOnLicense(tx, { ...wish, act: 'resume' })
       await appendAuditEntry(tx, {

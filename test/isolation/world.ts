@@ -7,7 +7,7 @@ import { instant, plusDays, type Instant } from '../../src/kernel/index.ts'
 import { actOnLicense } from '../../src/licensing/index.ts'
 import { applyDeclarations, formatProblem, readDeclarations } from '../../src/tenants/index.ts'
 import { treeFor } from '../support/declarations.ts'
-import { openHouse, testHostKey, type House } from '../support/house.ts'
+import { openHouse, reviewed, tester, testHostKey, type House } from '../support/house.ts'
 import { licenseOf, modelFiles, models, namesOf, tenantFiles, tenantNames, type TenantName } from './declared-world.ts'
 
 /** Keys of mercy's, and one for each other tenant's application on the ward. */
@@ -128,7 +128,7 @@ async function declare(
     ...modelFiles(house.host.url),
     ...what.tenants.flatMap((tenant) => tenantFiles(tenant, what)),
   ])
-  const applied = read.ok ? await applyDeclarations(house.database, read.value, what.now) : read
+  const applied = read.ok ? await applyDeclarations(house.database, read.value, reviewed(what.now)) : read
   if (!applied.ok) throw new Error(applied.error.flatMap((problem) => formatProblem(problem, 'tenants')).join('\n'))
 }
 
@@ -158,7 +158,7 @@ async function actOn(
 ): Promise<void> {
   const license = licenseOf(what.tenant)
   const acted = await systemTransaction(house.database, 'administer', (tx) =>
-    actOnLicense(tx, { license, act: what.act, reason: 'a test', until: undefined, by: 'a test', now: what.now }),
+    actOnLicense(tx, { license, act: what.act, reason: 'a test', until: undefined, actor: tester, now: what.now }),
   )
   if (!acted.ok) throw new Error(`not done to ${license}: ${acted.error.reason}`)
 }

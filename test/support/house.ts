@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startModelHost, type Knobs, type ModelHost } from '../../infra/model-host/model-host.ts'
 import { openDatabase, systemTransaction, type Database } from '../../src/db/index.ts'
-import { createKey, type KeyMaking } from '../../src/identity/index.ts'
+import { createKey, type Actor, type KeyMaking } from '../../src/identity/index.ts'
 import { instant, type Log } from '../../src/kernel/index.ts'
 import { readConfig } from '../../src/platform/node/config.ts'
 import { nodeLog } from '../../src/platform/node/log.ts'
@@ -12,6 +12,7 @@ import { nodeHmac } from '../../src/platform/node/ports.ts'
 import { serveGateway, type ServedGateway } from '../../src/platform/node/serve-gateway.ts'
 import {
   applyDeclarations,
+  declaredBy,
   formatProblem,
   readDeclarations,
   type DeclarationFile,
@@ -128,6 +129,12 @@ export const openTestDatabase = (url: string): Database =>
     statementTimeoutMs: 30_000,
   })
 
+/** Two people of the tests. */
+export const reviewed = (now = Date.now()) =>
+  declaredBy({ by: 'a test', approvedBy: 'its reviewer', now: instant(now) })
+
+export const tester: Actor = { kind: 'command', name: 'a test', roles: ['owner-admin'], tenantId: undefined }
+
 export async function declareTree(
   database: Database,
   hostUrl: string,
@@ -142,7 +149,7 @@ export async function declareFiles(database: Database, files: readonly Declarati
   const told = (problems: readonly Problem[]) => problems.flatMap((problem) => formatProblem(problem, 'tenants'))
   const read = readDeclarations(files)
   if (!read.ok) return told(read.error)
-  const applied = await applyDeclarations(database, read.value, instant(Date.now()))
+  const applied = await applyDeclarations(database, read.value, reviewed())
   return applied.ok ? [] : told(applied.error)
 }
 

@@ -1,114 +1,231 @@
+import { readFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
-import { assertNever, isoOf, plusDays, type Instant } from '../../kernel/index.ts'
+import { assertNever, err, isoOf, ok, type Instant, type Result } from '../../kernel/index.ts'
 import { systemTransaction, type Database } from '../../db/index.ts'
+import type { Actor } from '../../identity/index.ts'
 import {
   actOnLicense,
-  licenseState,
-  loadLicenses,
-  revisionAt,
-  type ActRefusal,
-  type LicenseActName,
-  type LicenseFacts,
+  amendLicense,
+  attest,
+  AttestationKind,
+  grantLicense,
+  renewLicense,
+  transferLicense,
+  type Deciders,
+  type LicenseGrant,
+  type RecordedRevision,
+  type RecordRefusal,
 } from '../../licensing/index.ts'
+import { formatProblem, grantIn, readLicense } from '../../tenants/index.ts'
+import { operator } from '../operator.ts'
 import { readInstant } from '../read-values.ts'
 import { reportMisuse, reportRefusal, type Io } from '../report.ts'
+import { showHistory, showLicense } from './license-show.ts'
+import { actInWords, recordInWords } from './license-words.ts'
 
 export interface LicenseIo extends Io {
   readonly now: Instant
   readonly database: Database
 }
 
-/** `formulary license show|suspend|resume|revoke`. What is done holds on every process within a second. */
-export async function runLicense(args: readonly string[], io: LicenseIo): Promise<0 | 1 | 2> {
-  const { values, positionals } = parseArgs({
+const verbs = 'show|history|draft|grant|activate|amend|renew|transfer|attest|suspend|resume|terminate|revoke <license>'
+
+type Options = ReturnType<typeof readOptions>['values']
+
+const readOptions = (args: readonly string[]) =>
+  parseArgs({
     args: [...args],
     allowPositionals: true,
-    options: { reason: { type: 'string' }, until: { type: 'string' } },
+    options: {
+      reason: { type: 'string' },
+      until: { type: 'string' },
+      by: { type: 'string' },
+      'approved-by': { type: 'string' },
+      file: { type: 'string' },
+      effective: { type: 'string' },
+      correction: { type: 'boolean', default: false },
+      end: { type: 'string' },
+      plan: { type: 'string' },
+      to: { type: 'string' },
+      as: { type: 'string' },
+      kind: { type: 'string' },
+      at: { type: 'string' },
+      'known-at': { type: 'string' },
+      'valid-until': { type: 'string' },
+    },
   })
-  const [verb, license, ...more] = positionals
+
+/** `formulary license <verb> <license>`. What is done holds on every process within a second. */
+export async function runLicense(args: readonly string[], io: LicenseIo): Promise<0 | 1 | 2> {
+  const { values, positionals } = readOptions(args)
+  const [verb, name, ...more] = positionals
   if (more.length > 0) return reportMisuse(io, `\`license ${verb}\` does not take \`${more[0]}\``)
+  const instants = readInstants(values)
+  if (!instants.ok) return reportMisuse(io, instants.error)
+  const at = instants.value
   switch (verb) {
     case 'show':
-      return license === undefined ? misused(io, verb) : show(io, license)
+    case 'history': {
+      if (name === undefined) return misused(io, verb)
+      if (verb === 'history') return showHistory(io, name)
+      return showLicense(io, name, { at: at.at ?? io.now, knownAt: at['known-at'] ?? io.now })
+    }
     case 'suspend':
     case 'revoke':
-    case 'resume': {
-      if (license === undefined) return misused(io, verb)
-      const { reason = '' } = values
-      if (reason.trim() === '') return reportMisuse(io, `say why: formulary license ${verb} ${license} --reason "…"`)
-      if (values.until !== undefined && verb !== 'suspend') return reportMisuse(io, '--until goes with suspend only')
-      const until = values.until === undefined ? undefined : readInstant(values.until)
-      if (values.until !== undefined && until === undefined)
-        return reportMisuse(io, '--until must be a day or a time with its zone, such as 2026-12-01T00:00:00Z')
-      return perform(io, { license, act: verb, reason, until })
+    case 'resume':
+    case 'terminate':
+    case 'activate':
+      if (name === undefined) return misused(io, verb)
+      return perform(io, { license: name, act: verb, until: at.until, values })
+    case 'attest':
+      if (name === undefined) return misused(io, verb)
+      return takeAttestation(io, name, values, { attestedAt: at.at ?? io.now, validUntil: at['valid-until'] })
+    case 'draft':
+    case 'grant':
+      if (name === undefined) return reportMisuse(io, `whose? formulary license ${verb} <tenant> --file license.yaml`)
+      return onGrantFile(io, values, (grant, by) => ({
+        record: (tx) => grantLicense(tx, { tenant: name, grant, isDraft: verb === 'draft' }, by),
+      }))
+    case 'amend':
+      if (name === undefined) return misused(io, verb)
+      return onGrantFile(io, values, (grant, by) =>
+        grant.license === name
+          ? {
+              record: (tx) =>
+                amendLicense(
+                  tx,
+                  {
+                    license: name,
+                    change: () => grant,
+                    effectiveAt: at.effective ?? io.now,
+                    isCorrection: values.correction,
+                  },
+                  by,
+                ),
+            }
+          : { misuse: `the file is of ${grant.license}, and what is to be amended is ${name}` },
+      )
+    case 'renew': {
+      const { end } = at
+      if (name === undefined) return misused(io, verb)
+      if (end === undefined) return reportMisuse(io, `until when? formulary license renew ${name} --end 2028-07-01`)
+      return record(io, (tx) => renewLicense(tx, { license: name, end, plan: values.plan }, deciders(io, values)))
+    }
+    case 'transfer': {
+      const { to, as, reason } = values
+      if (name === undefined) return misused(io, verb)
+      if (to === undefined || as === undefined || reason === undefined)
+        return reportMisuse(io, `formulary license transfer ${name} --to <tenant> --as <new number> --reason "…"`)
+      const wish = { license: name, toTenant: to, toLicense: as, reason }
+      return record(io, (tx) => transferLicense(tx, wish, deciders(io, values)))
     }
     default:
-      return reportMisuse(io, 'what about licenses? formulary license show|suspend|resume|revoke <license>')
+      return reportMisuse(io, `what about licenses? formulary license ${verbs}`)
   }
 }
 
 const misused = (io: LicenseIo, verb: string): 2 =>
   reportMisuse(io, `which license? formulary license ${verb} <license>`)
 
+const person = (name: string): Actor => ({ ...operator(), name })
+const actorOf = (values: Options): Actor => (values.by === undefined ? operator() : person(values.by))
+
+const deciders = ({ now }: LicenseIo, values: Options): Deciders => ({
+  actor: actorOf(values),
+  approvedBy: values['approved-by'] === undefined ? undefined : person(values['approved-by']),
+  now,
+})
+
+const instantOptions = ['until', 'effective', 'end', 'at', 'known-at', 'valid-until'] as const
+type Instants = { readonly [Name in (typeof instantOptions)[number]]?: Instant | undefined }
+
+function readInstants(values: Options): Result<Instants, string> {
+  const found: Record<string, Instant> = {}
+  for (const name of instantOptions) {
+    const text = values[name]
+    if (text === undefined) continue
+    const at = readInstant(text)
+    if (at === undefined) return err(`--${name} must be a day or a time with its zone, such as 2026-12-01T00:00:00Z`)
+    found[name] = at
+  }
+  return ok(found)
+}
+
 async function perform(
   io: LicenseIo,
-  wish: { license: string; act: LicenseActName; reason: string; until: Instant | undefined },
-): Promise<0 | 1> {
+  asked: {
+    license: string
+    act: 'activate' | 'suspend' | 'resume' | 'revoke' | 'terminate'
+    until: Instant | undefined
+    values: Options
+  },
+): Promise<0 | 1 | 2> {
+  const { license, act, until, values } = asked
+  const reason = values.reason ?? (act === 'activate' ? 'activated' : '')
+  if (reason.trim() === '') return reportMisuse(io, `say why: formulary license ${act} ${license} --reason "…"`)
+  if (until !== undefined && act !== 'suspend') return reportMisuse(io, '--until goes with suspend only')
   const acted = await systemTransaction(io.database, 'administer', (tx) =>
-    actOnLicense(tx, { ...wish, by: 'cli', now: io.now }),
+    actOnLicense(tx, { license, act, reason, until, actor: actorOf(values), now: io.now }),
   )
-  if (!acted.ok) return reportRefusal(io, acted.error.reason, wordsFor(acted.error))
-  const { license } = wish
+  if (!acted.ok) return reportRefusal(io, acted.error.reason, actInWords(acted.error))
   const { tenant, state } = acted.value
   if (io.json) io.out(JSON.stringify({ license, tenant, state: state.state }))
   else io.out(`${license} of ${tenant} is ${state.state}.`)
   return 0
 }
 
-async function show(io: LicenseIo, license: string): Promise<0 | 1> {
-  const all = await systemTransaction(io.database, 'administer', (tx) => loadLicenses(tx, 'all'))
-  const facts = all.find((candidate) => candidate.license === license)
-  const revision = facts === undefined ? undefined : (revisionAt(facts, io.now) ?? facts.revisions[0])
-  if (facts === undefined || revision === undefined)
-    return reportRefusal(io, 'license_not_found', wordsFor({ reason: 'license_not_found', license }))
-  const { state } = licenseState(facts, revision, io.now)
-  if (io.json) io.out(JSON.stringify({ license, state, revision: shownRevision(revision), acts: shownActs(facts) }))
+async function takeAttestation(
+  io: LicenseIo,
+  license: string,
+  values: Options,
+  dates: { attestedAt: Instant; validUntil: Instant | undefined },
+): Promise<0 | 1 | 2> {
+  const kind = AttestationKind.safeParse(values.kind)
+  if (!kind.success) return reportMisuse(io, `what was attested? --kind ${AttestationKind.options.join(', --kind ')}`)
+  const taken = await systemTransaction(io.database, 'administer', (tx) =>
+    attest(tx, { license, kind: kind.data, ...dates, actor: actorOf(values), now: io.now }),
+  )
+  if (!taken.ok) return reportRefusal(io, taken.error.reason, actInWords(taken.error))
+  const facts = { license, kind: kind.data, attestedAt: isoOf(dates.attestedAt), state: taken.value.state.state }
+  if (io.json) io.out(JSON.stringify(facts))
+  else io.out(`${license} of ${taken.value.tenant}: ${kind.data} attested at ${facts.attestedAt}.`)
+  return 0
+}
+
+type Recording = Result<RecordedRevision, readonly RecordRefusal[]>
+type Work = Parameters<typeof systemTransaction<Recording>>[2]
+
+async function record(io: LicenseIo, work: Work): Promise<0 | 1> {
+  const recorded = await systemTransaction(io.database, 'administer', work)
+  if (!recorded.ok) {
+    const [first] = recorded.error
+    return reportRefusal(io, first?.reason ?? 'refused', recorded.error.map(recordInWords).join('; '))
+  }
+  const { license, tenant, revision, effectiveAt, widens } = recorded.value
+  if (io.json) io.out(JSON.stringify({ license, tenant, revision, effectiveAt: isoOf(effectiveAt), widens }))
   else {
-    io.out(`${license} is ${state}, revision ${revision.revision}, plan ${revision.plan}`)
-    io.out(`term    ${isoOf(revision.termStart)} to ${isoOf(revision.termEnd)}, ${revision.graceDays} days of grace`)
-    for (const { model, versions, pin, audiences, purposes } of revision.terms.entitlements)
-      io.out(`grants  ${model} ${versions}, pinned to ${pin}, for ${audiences.join(', ')} (${purposes.join(', ')})`)
-    for (const act of facts.acts) io.out(`act     ${isoOf(act.effectiveAt)} ${act.act}: ${act.reason}`)
+    io.out(`${license} of ${tenant}: revision ${revision}, from ${isoOf(effectiveAt)} on.`)
+    for (const words of widens) io.out(`  more than before: ${words}`)
   }
   return 0
 }
 
-const shownRevision = (revision: LicenseFacts['revisions'][number]) => ({
-  ...revision,
-  effectiveAt: isoOf(revision.effectiveAt),
-  termStart: isoOf(revision.termStart),
-  termEnd: isoOf(revision.termEnd),
-  graceEnds: isoOf(plusDays(revision.termEnd, revision.graceDays)),
-})
-
-const shownActs = (facts: LicenseFacts) =>
-  facts.acts.map((act) => ({
-    ...act,
-    effectiveAt: isoOf(act.effectiveAt),
-    until: act.until === undefined ? null : isoOf(act.until),
-  }))
-
-function wordsFor(refusal: ActRefusal): string {
-  switch (refusal.reason) {
-    case 'license_not_found':
-      return `there is no license ${refusal.license}`
-    case 'act_changes_nothing':
-      return `${refusal.license} is ${refusal.state}; there is nothing to resume`
-    case 'license_revoked_for_good':
-      return `${refusal.license} is revoked, and that is for good: grant a new license`
-    case 'until_is_past':
-      return '--until lies in the past'
-    default:
-      return assertNever(refusal, 'a license refusal')
+/** A grant out of a file in the form of `tenants/<tenant>/license.yaml`. */
+async function onGrantFile(
+  io: LicenseIo,
+  values: Options,
+  work: (grant: LicenseGrant, by: Deciders) => { record: Work } | { misuse: string },
+): Promise<0 | 1 | 2> {
+  const { file } = values
+  if (file === undefined) return reportMisuse(io, 'what does it grant? --file license.yaml, as in tenants/')
+  const text = await readFile(file, 'utf8').catch(() => undefined)
+  if (text === undefined) return reportMisuse(io, `--file ${file} cannot be read`)
+  const read = readLicense({ path: file, text })
+  if (!read.ok) {
+    const lines = read.error.flatMap((problem) => formatProblem(problem, ''))
+    return reportRefusal(io, 'license_file_refused', lines.join('\n'))
   }
+  const asked = work(grantIn(read.value), deciders(io, values))
+  if ('misuse' in asked) return reportMisuse(io, asked.misuse)
+  return 'record' in asked ? record(io, asked.record) : assertNever(asked, 'a grant')
 }

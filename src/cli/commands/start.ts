@@ -1,5 +1,5 @@
 import { readTenantsFolder } from '../read-tenants-folder.ts'
-import { applyDeclarations, formatProblem } from '../../tenants/index.ts'
+import { applyDeclarations, declaredBy, formatProblem } from '../../tenants/index.ts'
 import { instant } from '../../kernel/index.ts'
 import type { Database } from '../../db/index.ts'
 import type { Config } from '../../platform/node/config.ts'
@@ -40,8 +40,10 @@ export async function runStart(
 }
 
 async function applyFolder(database: Database, tenantsDir: string): Promise<void> {
+  // In production a tree is applied by people: `formulary tenants apply`. What starts here is a machine of one developer.
+  const by = declaredBy({ by: 'npm start', approvedBy: 'the tree in git', now: instant(Date.now()) })
   const read = await readTenantsFolder(tenantsDir)
-  const applied = read.ok ? await applyDeclarations(database, read.value, instant(Date.now())) : read
+  const applied = read.ok ? await applyDeclarations(database, read.value, by) : read
   if (!applied.ok)
     throw new StartError(
       `the declarations in ${tenantsDir} are refused:\n${applied.error.flatMap((problem) => formatProblem(problem, tenantsDir)).join('\n')}`,

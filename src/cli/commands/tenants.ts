@@ -1,7 +1,9 @@
+import { parseArgs } from 'node:util'
 import { assertNever, type Instant, type Result } from '../../kernel/index.ts'
 import type { Database } from '../../db/index.ts'
 import {
   applyDeclarations,
+  declaredBy,
   formatPlan,
   formatProblem,
   inFolder,
@@ -10,6 +12,7 @@ import {
   type Plan,
   type Problem,
 } from '../../tenants/index.ts'
+import { userName } from '../operator.ts'
 import { readTenantsFolder } from '../read-tenants-folder.ts'
 
 export interface TenantsNeeds {
@@ -23,7 +26,8 @@ export interface TenantsNeeds {
 
 const usage = [
   'usage: formulary tenants plan    what would change in the database, as a diff; changes nothing',
-  '       formulary tenants apply   the same, done in one transaction',
+  '       formulary tenants apply   the same, done in one transaction; --by NAME says who does it, and --approved-by NAME',
+  '                                 who else has read it, which whatever allows more than before needs',
 ]
 
 /**
@@ -31,29 +35,42 @@ const usage = [
  * @throws Failure when the database cannot be reached.
  */
 export async function runTenants(args: readonly string[], io: TenantsNeeds): Promise<0 | 1 | 2> {
-  const verb = verbOf(args)
-  if (verb === undefined) {
+  const asked = readArgs(args)
+  if (asked === undefined) {
     for (const line of usage) io.err(line)
     return 2
   }
   const declarations = await readTenantsFolder(io.tenantsDir)
-  const plan = declarations.ok ? await run(verb, io, declarations.value) : declarations
+  const plan = declarations.ok ? await run(asked, io, declarations.value) : declarations
   if (!plan.ok) {
     reportProblems(plan.error, io)
     return 1
   }
-  reportPlan(verb, plan.value, io)
+  reportPlan(asked.verb, plan.value, io)
   return 0
 }
 
 type Verb = 'plan' | 'apply'
 
-function verbOf([verb, ...rest]: readonly string[]): Verb | undefined {
-  return rest.length === 0 && (verb === 'plan' || verb === 'apply') ? verb : undefined
+interface Asked {
+  readonly verb: Verb
+  readonly by: string
+  readonly approvedBy: string | undefined
+}
+
+function readArgs(args: readonly string[]): Asked | undefined {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: { by: { type: 'string' }, 'approved-by': { type: 'string' } },
+  })
+  const [verb, ...more] = positionals
+  if (more.length > 0 || (verb !== 'plan' && verb !== 'apply')) return undefined
+  return { verb, by: values.by ?? userName(), approvedBy: values['approved-by'] }
 }
 
 function run(
-  verb: Verb,
+  { verb, by, approvedBy }: Asked,
   { database, now }: TenantsNeeds,
   declarations: Declarations,
 ): Promise<Result<Plan, readonly Problem[]>> {
@@ -61,7 +78,7 @@ function run(
     case 'plan':
       return planDeclarations(database, declarations, now)
     case 'apply':
-      return applyDeclarations(database, declarations, now)
+      return applyDeclarations(database, declarations, declaredBy({ by, approvedBy, now }))
     default:
       return assertNever(verb, 'tenants')
   }
@@ -75,7 +92,7 @@ function reportPlan(verb: Verb, plan: Plan, io: TenantsNeeds): void {
     return
   }
   const changes = plan.changes.map(({ row: _row, ...change }) => change)
-  io.out(JSON.stringify({ applied: verb === 'apply', changes, notes: plan.notes }))
+  io.out(JSON.stringify({ applied: verb === 'apply', changes, notes: plan.notes, widening: plan.widening }))
 }
 
 function reportProblems(problems: readonly Problem[], io: TenantsNeeds): void {
