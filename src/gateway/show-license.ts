@@ -38,7 +38,7 @@ export async function showLicense(gateway: Gateway, asking: Asking): Promise<Res
     entitlements: revision.terms.entitlements,
     residency: revision.terms.residency,
     rates: revision.terms.rates,
-    models: licensed.ok ? listedFor(gateway, licensed.value) : [],
+    models: licensed.ok ? listedFor(gateway, licensed.value, asking.now) : [],
     budgets: await budgetsOf(gateway, asking, facts, revision),
   })
 }

@@ -1,11 +1,12 @@
 import type { Instant, Result } from '../kernel/index.ts'
 import { systemTransaction, type Database } from '../db/index.ts'
+import { lockCatalog } from '../release/index.ts'
 import type { Declarations } from './declarations.ts'
 import { loadCurrent } from './store-current.ts'
 import type { Plan } from './change.ts'
 import { planChanges } from './plan-changes.ts'
 import type { Problem } from './problem.ts'
-import { applyChanges, lockDeclarations } from './store.ts'
+import { applyChanges } from './store.ts'
 
 /** Who stands beside a license revision that came from the tree. */
 const recordedBy = 'declarations'
@@ -22,8 +23,8 @@ export async function applyDeclarations(
   now: Instant,
 ): Promise<Result<Plan, readonly Problem[]>> {
   return systemTransaction(database, 'apply-declarations', async (tx) => {
-    await lockDeclarations(tx)
-    const plan = planChanges(await loadCurrent(tx), declarations, now)
+    await lockCatalog(tx)
+    const plan = planChanges(await loadCurrent(tx, now), declarations, now)
     if (plan.ok) await applyChanges(tx, plan.value.changes, { recordedBy, now })
     return plan
   })
@@ -36,6 +37,6 @@ export async function planDeclarations(
   now: Instant,
 ): Promise<Result<Plan, readonly Problem[]>> {
   return systemTransaction(database, 'apply-declarations', async (tx) =>
-    planChanges(await loadCurrent(tx), declarations, now),
+    planChanges(await loadCurrent(tx, now), declarations, now),
   )
 }

@@ -1,5 +1,5 @@
 import { isJsonList, isoOf, type Instant, type Json } from '../kernel/index.ts'
-import type { LicenseRow, PlanRow, PolicyRow } from './rows.ts'
+import type { LicenseRow, PlanRow, PolicyRow, VersionRow } from './rows.ts'
 
 /** The revision of a license as a document: everything it says, at UTC, so that its digest can be made again from the row. */
 export const licenseDocument = (row: LicenseRow): { readonly [key: string]: Json } => ({
@@ -14,6 +14,16 @@ export const planDocument = (row: PlanRow): { readonly [key: string]: Json } => 
   plan: row.plan,
   currency: row.currency,
   prices: row.prices,
+})
+
+/** What a version is. Its stage, its card and its addresses may change; this may not. */
+export const versionDocument = (row: VersionRow, protocol: string): { readonly [key: string]: Json } => ({
+  model: row.model,
+  version: row.version,
+  protocol,
+  contextTokens: row.contextTokens,
+  outputTokens: row.outputTokens,
+  upstream: row.upstream,
 })
 
 /** The list itself, so that its digest says what the policies are, and not whose. */

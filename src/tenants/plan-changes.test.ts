@@ -21,6 +21,7 @@ const nothing: Current = {
   application: [],
   license: [],
   policy: [],
+  release: { standings: new Map(), pins: [], notices: [] },
 }
 const license = 'lakeside/license.yaml'
 const tenant = 'lakeside/tenant.yaml'

@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
-import { canonicalJson, type Instant, type Json } from '../kernel/index.ts'
+import { canonicalJson, instant, type Instant, type Json } from '../kernel/index.ts'
 import type { Tx } from '../db/index.ts'
+import { appendNotice } from '../release/index.ts'
 import { is, portions } from './changed-rows.ts'
 import { licenseDocument, planDocument, policyDocument } from './document.ts'
 import type { Change } from './change.ts'
@@ -17,13 +18,14 @@ export async function applyChanges(
   by: { recordedBy: string; now: Instant },
 ): Promise<void> {
   const at = new Date(by.now)
-  await applyCatalog(tx, changes, at)
+  await applyCatalog(tx, changes, by)
   await appendPlans(tx, changes, at)
   await applyTenants(tx, changes, at)
   const ids = await tenantIds(tx, changes)
   await applyFacilities(tx, changes, ids, at)
   await applyApplications(tx, changes, ids, at)
   await appendLicenses(tx, changes, ids, { recordedBy: by.recordedBy, at })
+  await announceSunsets(tx, changes, by)
   await appendPolicies(tx, changes, ids, { recordedBy: by.recordedBy, at })
 }
 
@@ -79,6 +81,29 @@ async function appendLicenses(
   }
 }
 
+/** Who will lose a version is told when it is decided. */
+async function announceSunsets(
+  tx: Tx,
+  changes: readonly Change[],
+  by: { recordedBy: string; now: Instant },
+): Promise<void> {
+  for (const { row, fields } of changes.filter(is('license')))
+    for (const { model, pin, sunset } of row.terms.entitlements) {
+      const isNew = fields.some(({ field, to }) => field.endsWith('.sunset') && to === sunset)
+      if (sunset === undefined || !isNew) continue
+      await appendNotice(tx, {
+        tenant: row.tenant,
+        kind: 'sunset',
+        model,
+        version: pin,
+        summary: `${model} ${pin} is served until ${sunset}. Move your pin before.`,
+        issuedAt: by.now,
+        effectiveAt: instant(Math.max(by.now, Date.parse(sunset))),
+        issuedBy: by.recordedBy,
+      })
+    }
+}
+
 async function appendPolicies(
   tx: Tx,
   changes: readonly Change[],
@@ -102,9 +127,5 @@ async function appendPolicies(
   }
 }
 
-/** One application of declarations at a time, until the transaction ends. */
-export const lockDeclarations = async (tx: Tx): Promise<void> =>
-  void (await sql`select pg_advisory_xact_lock(hashtext('formulary.declarations'))`.execute(tx))
-
 /** Made by the database, so that this folder runs wherever the gateway does. */
-const digestOf = (document: Json) => sql<Buffer>`sha256(convert_to(${canonicalJson(document)}, 'UTF8'))`
+export const digestOf = (document: Json) => sql<Buffer>`sha256(convert_to(${canonicalJson(document)}, 'UTF8'))`
