@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import { assert, type Instant } from '../kernel/index.ts'
+import { assert, canonicalJson, type Instant } from '../kernel/index.ts'
 import type { Tx } from '../db/index.ts'
 import { stages, type Stage } from '../policy/index.ts'
 import {
@@ -13,7 +13,7 @@ import {
 } from '../release/index.ts'
 import type { Change } from './change.ts'
 import { is, written } from './changed-rows.ts'
-import { canonicalJson, versionDocument } from './document.ts'
+import { versionDocument } from './document.ts'
 import type { VersionRow } from './rows.ts'
 import { digestOf } from './store.ts'
 
