@@ -1,8 +1,10 @@
 import { err, ok, type Instant, type Result } from '../kernel/index.ts'
+import { appendAuditEntry, type AuditFacts } from '../audit/index.ts'
 import type { Tx } from '../db/index.ts'
+import { agentOf, type Actor } from '../identity/index.ts'
 import { stages, type Stage } from '../policy/index.ts'
 import { objectionsToPromotion, type PromotionObjection } from './promotion.ts'
-import { isSameSignOff, type SignOff, type Standing } from './standing.ts'
+import { isSameSignOff, type SignOff, type Standing, type VersionAct } from './standing.ts'
 import { appendVersionAct, loadNotices, loadPins, loadVersions, lockCatalog, type VersionRecord } from './store.ts'
 
 export type VersionRefusal =
@@ -17,7 +19,7 @@ export interface VersionWish {
   readonly model: string
   readonly version: string
   readonly reason: string
-  readonly by: string
+  readonly actor: Actor
   readonly now: Instant
 }
 
@@ -65,10 +67,10 @@ export async function recallVersion(tx: Tx, wish: VersionWish): Promise<Result<S
   const found = await findVersion(tx, wish)
   if (found === undefined) return err([notFound(wish)])
   if (found.standing.recalled?.reason !== wish.reason)
-    await appendVersionAct(tx, wish.model, wish.version, {
+    await record(tx, wish, {
       act: 'recall',
       reason: wish.reason,
-      by: wish.by,
+      by: wish.actor.name,
       at: wish.now,
     })
   return reread(tx, wish)
@@ -85,7 +87,7 @@ export async function signOffVersion(
     if (signOff.to !== next) return err([{ reason: 'sign_off_is_for_the_next_step', stage: standing.stage, next }])
     if ([...standing.signOffs, ...standing.spent].some((known) => isSameSignOff(known, signOff)))
       return err([{ reason: 'signed_already', by: signOff.by }])
-    await appendVersionAct(tx, wish.model, wish.version, { act: 'sign_off', reason: wish.reason, ...signOff })
+    await record(tx, wish, { act: 'sign_off', reason: wish.reason, ...signOff })
     return ok(undefined)
   })
 }
@@ -118,5 +120,31 @@ const append = (
   tx: Tx,
   wish: VersionWish,
   move: { act: 'promote' | 'demote'; from: Stage; to: Stage },
-): Promise<void> =>
-  appendVersionAct(tx, wish.model, wish.version, { ...move, reason: wish.reason, by: wish.by, at: wish.now })
+): Promise<void> => record(tx, wish, { ...move, reason: wish.reason, by: wish.actor.name, at: wish.now })
+
+/** The fact, and who made it so, in one transaction. */
+async function record(tx: Tx, wish: VersionWish, act: VersionAct): Promise<void> {
+  await appendVersionAct(tx, wish.model, wish.version, act)
+  await appendAuditEntry(tx, {
+    tenantId: undefined,
+    at: wish.now,
+    action: `version.${act.act}`,
+    agent: agentOf(wish.actor),
+    entity: { type: 'version', id: `${wish.model}@${wish.version}` },
+    outcome: 'done',
+    reason: wish.reason,
+    facts: factsOf(act),
+  })
+}
+
+function factsOf(act: VersionAct): AuditFacts {
+  switch (act.act) {
+    case 'promote':
+    case 'demote':
+      return { from: act.from, to: act.to }
+    case 'recall':
+      return {}
+    case 'sign_off':
+      return { to: act.to, role: act.role, by: act.by }
+  }
+}

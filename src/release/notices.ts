@@ -1,5 +1,7 @@
-import { err, ok, type Instant, type Result, type Uuid } from '../kernel/index.ts'
+import { err, isoOf, ok, type Instant, type Result, type Uuid } from '../kernel/index.ts'
+import { appendAuditEntry } from '../audit/index.ts'
 import type { Tx } from '../db/index.ts'
+import { agentOf, type Actor } from '../identity/index.ts'
 import type { Stage } from '../policy/index.ts'
 import { noticeEndsAt, tenantsToNotify } from './promotion.ts'
 import {
@@ -28,7 +30,7 @@ export async function issueNotice(
     to: Stage
     days: number | undefined
     summary: string
-    by: string
+    actor: Actor
     now: Instant
   },
 ): Promise<Result<readonly { tenant: string; noticeId: Uuid; effectiveAt: Instant }[], NoticeRefusal>> {
@@ -51,20 +53,40 @@ export async function issueNotice(
       summary: wish.summary,
       issuedAt: now,
       effectiveAt,
-      issuedBy: wish.by,
+      issuedBy: wish.actor.name,
     })
     if (noticeId !== undefined) issued.push({ tenant, noticeId, effectiveAt })
   }
+  await appendAuditEntry(tx, {
+    tenantId: undefined,
+    at: now,
+    action: 'notice.issue',
+    agent: agentOf(wish.actor),
+    entity: { type: 'version', id: `${model}@${version}` },
+    outcome: 'done',
+    reason: wish.summary,
+    facts: { tenants: issued.map(({ tenant }) => tenant), effectiveAt: isoOf(effectiveAt) },
+  })
   return ok(issued)
 }
 
 /** In a transaction of the tenant only its own notices are found. */
 export async function acknowledgeNotice(
   tx: Tx,
-  wish: { noticeId: Uuid; by: string; now: Instant },
+  wish: { noticeId: Uuid; actor: Actor; now: Instant },
 ): Promise<Result<Uuid, NoticeRefusal>> {
-  const noticeId = await appendAcknowledgement(tx, { noticeId: wish.noticeId, at: wish.now, by: wish.by })
-  return noticeId === undefined ? err({ reason: 'notice_not_found', noticeId: wish.noticeId }) : ok(noticeId)
+  const found = await appendAcknowledgement(tx, { noticeId: wish.noticeId, at: wish.now, by: wish.actor.name })
+  if (found === undefined) return err({ reason: 'notice_not_found', noticeId: wish.noticeId })
+  await appendAuditEntry(tx, {
+    tenantId: found.tenantId,
+    at: wish.now,
+    action: 'notice.acknowledge',
+    agent: agentOf(wish.actor),
+    entity: { type: 'notice', id: wish.noticeId },
+    outcome: 'done',
+    facts: {},
+  })
+  return ok(wish.noticeId)
 }
 
 /** Those that nobody has acknowledged, or all. */

@@ -221,7 +221,7 @@ export async function appendNotice(
 export async function appendAcknowledgement(
   tx: Tx,
   read: { noticeId: Uuid; at: Instant; by: string },
-): Promise<Uuid | undefined> {
+): Promise<{ tenantId: Uuid } | undefined> {
   const notice = await tx
     .selectFrom('change_notice')
     .select(['tenant_id', 'notice_id'])
@@ -233,7 +233,7 @@ export async function appendAcknowledgement(
     .values({ ...notice, acknowledged_at: new Date(read.at), acknowledged_by: read.by })
     .onConflict((conflict) => conflict.columns(['tenant_id', 'notice_id']).doNothing())
     .execute()
-  return notice.notice_id
+  return { tenantId: notice.tenant_id }
 }
 
 export async function findNoticeDays(tx: Tx, model: string): Promise<number> {

@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import { assert, canonicalJson, type Instant } from '../kernel/index.ts'
 import type { Tx } from '../db/index.ts'
+import type { Actor } from '../identity/index.ts'
 import { stages, type Stage } from '../policy/index.ts'
 import {
   appendCard,
@@ -10,6 +11,7 @@ import {
   promoteVersion,
   recallVersion,
   signOffVersion,
+  type VersionWish,
 } from '../release/index.ts'
 import type { Change } from './change.ts'
 import { is, written } from './changed-rows.ts'
@@ -37,11 +39,13 @@ export async function applyVersions(tx: Tx, changes: readonly Change[], by: By):
       await appendCard(tx, { ...row, card: row.card, document: canonicalJson(row.card), by: by.recordedBy })
     await moveTo(tx, row, by)
     if (row.recalled !== undefined) {
-      const recalled = await recallVersion(tx, { ...row, reason: row.recalled, by: by.recordedBy, now: by.now })
+      const recalled = await recallVersion(tx, { ...row, reason: row.recalled, actor: declarer(by), now: by.now })
       assert(recalled.ok, 'a version that was written can be recalled')
     }
   }
 }
+
+const declarer = (by: By): Actor => ({ kind: 'declarations', name: by.recordedBy, roles: [], tenantId: undefined })
 
 async function insertVersions(
   tx: Tx,
@@ -80,7 +84,7 @@ async function insertVersions(
 async function moveTo(tx: Tx, row: VersionRow, by: By): Promise<void> {
   const standing = (await loadVersions(tx)).get(`${row.model}@${row.version}`)?.standing
   assert(standing !== undefined, 'a version that was written has a standing')
-  const wish = { model: row.model, version: row.version, reason: 'declared', by: by.recordedBy, now: by.now }
+  const wish = { model: row.model, version: row.version, reason: 'declared', actor: declarer(by), now: by.now }
   const [from, to] = [stages.indexOf(standing.stage), stages.indexOf(row.stage)]
   if (to < from) {
     const demoted = await demoteVersion(tx, { ...wish, to: row.stage })
@@ -89,16 +93,12 @@ async function moveTo(tx: Tx, row: VersionRow, by: By): Promise<void> {
   for (const step of stages.slice(from + 1, to + 1)) await stepTo(tx, row, { ...wish, to: step })
 }
 
-async function stepTo(
-  tx: Tx,
-  row: VersionRow,
-  wish: { model: string; version: string; reason: string; by: string; now: Instant; to: Stage },
-): Promise<void> {
+async function stepTo(tx: Tx, row: VersionRow, wish: VersionWish & { to: Stage }): Promise<void> {
   const standing = (await loadVersions(tx)).get(`${row.model}@${row.version}`)?.standing
   const known = [...(standing?.signOffs ?? []), ...(standing?.spent ?? [])]
   for (const signOff of row.signOffs.filter(({ to, at }) => to === wish.to && at <= wish.now))
     if (!known.some((other) => isSameSignOff(other, signOff))) {
-      const signed = await signOffVersion(tx, { ...wish, by: signOff.by, signOff })
+      const signed = await signOffVersion(tx, { ...wish, signOff })
       assert(signed.ok, 'a declared sign-off that is new counts')
     }
   const promoted = await promoteVersion(tx, wish)

@@ -66,9 +66,10 @@ const onLicense = (license: string, act: LicenseActName): Promise<void> =>
     if (!acted.ok) throw new Error(acted.error.reason)
   })
 
+const actor = { kind: 'command', name: 'test', roles: [], tenantId: undefined } as const
 const recall = (version: string): Promise<void> =>
   systemTransaction(database, 'administer', async (tx) => {
-    const wish = { model: 'scribe', version, reason: 'wrong doses', by: 'test', now: instant(Date.now()) }
+    const wish = { model: 'scribe', version, reason: 'wrong doses', actor, now: instant(Date.now()) }
     const recalled = await recallVersion(tx, wish)
     if (!recalled.ok) throw new Error(recalled.error[0]?.reason)
   })

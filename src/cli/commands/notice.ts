@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
 import { assertNever, isoOf, isUuid, type Instant } from '../../kernel/index.ts'
 import { systemTransaction, type Database } from '../../db/index.ts'
+import type { Actor } from '../../identity/index.ts'
 import { Stage, stages } from '../../policy/index.ts'
 import { acknowledgeNotice, issueNotice, listNotices, type NoticeRefusal } from '../../release/index.ts'
 import { readNumber } from '../read-values.ts'
@@ -55,7 +56,7 @@ async function issue(
   const { summary = '', by } = wish
   if (summary.trim() === '') return reportMisuse(io, 'say what changes: --summary "…"')
   const issued = await systemTransaction(io.database, 'administer', (tx) =>
-    issueNotice(tx, { model, version, to: to.data, days, summary, by, now: io.now }),
+    issueNotice(tx, { model, version, to: to.data, days, summary, actor: actorOf(by), now: io.now }),
   )
   if (!issued.ok) return reportRefusal(io, issued.error.reason, wordsFor(issued.error))
   const told = issued.value.map((one) => ({ ...one, effectiveAt: isoOf(one.effectiveAt) }))
@@ -68,7 +69,7 @@ async function acknowledge(io: NoticeIo, noticeId: string | undefined, by: strin
   if (noticeId === undefined || !isUuid(noticeId))
     return reportMisuse(io, 'which notice? formulary notice acknowledge <notice id>')
   const read = await systemTransaction(io.database, 'administer', (tx) =>
-    acknowledgeNotice(tx, { noticeId, by, now: io.now }),
+    acknowledgeNotice(tx, { noticeId, actor: actorOf(by), now: io.now }),
   )
   if (!read.ok) return reportRefusal(io, read.error.reason, wordsFor(read.error))
   if (io.json) io.out(JSON.stringify({ noticeId, acknowledgedBy: by }))
@@ -90,6 +91,8 @@ async function list(io: NoticeIo, which: 'open' | 'all'): Promise<0> {
       io.out(`${noticeId}  ${tenant}  ${model}@${version}  ${effectiveAt}  ${summary}`)
   return 0
 }
+
+const actorOf = (name: string): Actor => ({ kind: 'command', name, roles: ['licensing'], tenantId: undefined })
 
 function wordsFor(refusal: NoticeRefusal): string {
   switch (refusal.reason) {

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
 import { isoOf, type Instant, type Result } from '../../kernel/index.ts'
 import { systemTransaction, type Database, type Tx } from '../../db/index.ts'
+import type { Actor } from '../../identity/index.ts'
 import { Stage, stages } from '../../policy/index.ts'
 import {
   demoteVersion,
@@ -67,7 +68,8 @@ async function act(
   const { reason, by = 'cli' } = options
   if (reason.trim() === '')
     return reportMisuse(io, `say why: formulary version ${verb} ${model}@${version} --reason "…"`)
-  const wish = { model, version, reason, by, now: io.now }
+  const actor: Actor = { kind: 'command', name: by, roles: ['licensing'], tenantId: undefined }
+  const wish = { model, version, reason, actor, now: io.now }
   if (verb === 'recall') return perform(io, wish, (tx) => recallVersion(tx, wish))
   const to = Stage.safeParse(options.to)
   if (!to.success) return reportMisuse(io, `say to which stage: --to ${stages.join('|')}`)
