@@ -160,4 +160,28 @@ test('a pin is served until its sunset, which is announced with its days of noti
   )
   const notices = await systemTransaction(house.database, 'administer', (tx) => listNotices(tx, 'open'))
   expect(notices.filter(({ kind }) => kind === 'sunset')).toMatchObject([{ tenant: 'prairie', version: '1.0.0' }])
+  // A model that promises no days: its sunset may be near.
+  const near = new Date(Date.now() + 1_500).toISOString()
+  const problems = await declareFiles(
+    house.database,
+    treeFor(house.host.url, {
+      [file]: (text) => withVersion('1.5.0', 'owner')(text).replace('protocol: openai', 'protocol: openai\nnoticeDays: 0'),
+      [license]: (text) => text.replace('pin: 1.0.0,', `pin: 1.0.0, sunset: ${near},`),
+    }),
+  )
+  expect(problems).toEqual([])
+  const call = async () => {
+    const response = await fetch(`${house.url}/v1/chat/completions`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${await house.key('prairie/trial')}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ model: 'scribe', max_tokens: 5, messages: [{ role: 'user', content: 'x' }] }),
+    })
+    return { status: response.status, body: await response.text(), at: Date.now() }
+  }
+  expect((await call()).status).toBe(200)
+  await until('its sunset refuses', 5_000, async () => (await call()).status !== 200)
+  const refused = await call()
+  expect(refused.at).toBeGreaterThanOrEqual(Date.parse(near))
+  expect(refused).toMatchObject({ status: 403, body: expect.stringContaining('"code":"version_not_licensed"') })
+  expect(refused.body).toContain('"sunset"')
 })
