@@ -165,7 +165,8 @@ test('a pin is served until its sunset, which is announced with its days of noti
   const problems = await declareFiles(
     house.database,
     treeFor(house.host.url, {
-      [file]: (text) => withVersion('1.5.0', 'owner')(text).replace('protocol: openai', 'protocol: openai\nnoticeDays: 0'),
+      [file]: (text) =>
+        withVersion('1.5.0', 'owner')(text).replace('protocol: openai', 'protocol: openai\nnoticeDays: 0'),
       [license]: (text) => text.replace('pin: 1.0.0,', `pin: 1.0.0, sunset: ${near},`),
     }),
   )
