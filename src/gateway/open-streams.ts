@@ -45,13 +45,14 @@ export class OpenStreams {
   }
 
   look(): void {
-    for (const stream of [...this.#open]) cutIfObjected(stream)
+    // What is cut leaves the set meanwhile, which a set allows.
+    for (const stream of this.#open) cutIfObjected(stream)
   }
 
   #lookLater(): void {
-    const { lookEveryMs, after, deferred } = this.#needs
+    const { lookEveryMs, deferred } = this.#needs
     if (lookEveryMs === undefined || this.#timer !== undefined || this.#open.size === 0) return
-    this.#timer = after(lookEveryMs, () => {
+    this.#timer = this.#needs.after(lookEveryMs, () => {
       this.#timer = undefined
       deferred.defer(this.#confirmAndLook())
     })

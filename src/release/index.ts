@@ -6,7 +6,7 @@ export {
   type VersionRefusal,
   type VersionWish,
 } from './act-on-version.ts'
-export { answeredAttributes, Card, missingFor, takenAway } from './card.ts'
+export { answeredAttributes, Card, cardTexts, missingFor, takenAway } from './card.ts'
 export { acknowledgeNotice, issueNotice, listNotices, type NoticeRefusal } from './notices.ts'
 export {
   noticeEndsAt,

@@ -17,7 +17,7 @@ import type { Change } from './change.ts'
 import { is, written } from './changed-rows.ts'
 import { versionDocument } from './document.ts'
 import type { VersionRow } from './rows.ts'
-import { digestOf } from './store.ts'
+import { digestOf } from './store-digest.ts'
 
 interface By {
   readonly recordedBy: string

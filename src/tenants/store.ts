@@ -1,11 +1,11 @@
-import { sql } from 'kysely'
-import { canonicalJson, instant, type Instant, type Json } from '../kernel/index.ts'
+import { instant, type Instant } from '../kernel/index.ts'
 import type { Tx } from '../db/index.ts'
 import { appendNotice } from '../release/index.ts'
 import { is, portions } from './changed-rows.ts'
 import { licenseDocument, planDocument, policyDocument } from './document.ts'
 import type { Change } from './change.ts'
 import { applyCatalog } from './store-catalog.ts'
+import { digestOf } from './store-digest.ts'
 import { applyApplications, applyFacilities, applyTenants, idOf, tenantIds, type TenantIds } from './store-tenants.ts'
 
 /**
@@ -126,6 +126,3 @@ async function appendPolicies(
           .execute())
   }
 }
-
-/** Made by the database, so that this folder runs wherever the gateway does. */
-export const digestOf = (document: Json) => sql<Buffer>`sha256(convert_to(${canonicalJson(document)}, 'UTF8'))`
