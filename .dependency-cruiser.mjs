@@ -10,6 +10,8 @@ const DOMAINS = [
   'identity',
   'licensing',
   'policy',
+  // After the stages and the licenses that pin versions; before the catalog, which serves what was released.
+  'release',
   'routing',
   'quota',
   'metering',

@@ -25,7 +25,13 @@ const times = { kept: 5_000, cold: 50 } as const
 const silent: Log = { info() {}, warn() {}, error() {} }
 const now = instant(Date.parse('2026-11-23T12:00:00Z'))
 const tenantName = 'lakeside-health'
-const asked: Asked = { model: 'clinical-assistant', operation: 'chat', facility: undefined, purpose: undefined }
+const asked: Asked = {
+  model: 'clinical-assistant',
+  operation: 'chat',
+  facility: undefined,
+  purpose: undefined,
+  at: instant(Date.parse('2026-11-23T12:00:00Z')),
+}
 
 const folder = fileURLToPath(new URL('../../tenants', import.meta.url))
 const read = await readTenantsFolder(folder)

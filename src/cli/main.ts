@@ -10,7 +10,9 @@ import { withDatabase } from '../platform/node/given-database.ts'
 import { runKey } from './commands/key.ts'
 import { runLicense } from './commands/license.ts'
 import { runTenants } from './commands/tenants.ts'
+import { runNotice } from './commands/notice.ts'
 import { runUsage } from './commands/usage.ts'
+import { runVersion } from './commands/version.ts'
 import { reportMisuse, reportRefusal, type Io } from './report.ts'
 
 const usage = `usage: formulary <noun> <verb> [--json]
@@ -24,6 +26,10 @@ const usage = `usage: formulary <noun> <verb> [--json]
   key revoke <key id>                    [--reason text]
   key list [<tenant>]
   license show | suspend | resume | revoke <license>   [--reason text] [--until time]
+  version show <model>@<version>         stage, card, digest, and what was done to it
+  version sign-off | promote | demote | recall <model>@<version>   --reason text [--to stage] [--role role --by name]
+  notice issue <model>@<version>         --summary text [--to licensed] [--days n]  tells those who pin an older one
+  notice acknowledge <notice id> | list  [--by name] [--all]
   usage report                           [--tenant name] [--from date] [--to date]`
 
 /** What surrounds the command. */
@@ -81,6 +87,10 @@ async function run(noun: string, rest: readonly string[], io: CommandIo): Promis
       return onDatabase(io, (database, { keyPepper }) => runKey(rest, { ...io, database, keyPepper }))
     case 'license':
       return onDatabase(io, (database) => runLicense(rest, { ...io, database }))
+    case 'version':
+      return onDatabase(io, (database) => runVersion(rest, { ...io, database }))
+    case 'notice':
+      return onDatabase(io, (database) => runNotice(rest, { ...io, database }))
     case 'usage':
       return onDatabase(io, (database) => runUsage(rest, { ...io, database }))
     default:

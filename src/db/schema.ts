@@ -93,6 +93,25 @@ export interface BudgetLease {
   used: Generated<Numeric>;
 }
 
+export interface ChangeNotice {
+  effective_at: Timestamp;
+  issued_at: Timestamp;
+  issued_by: string;
+  kind: string;
+  model: string;
+  notice_id: Generated<string>;
+  summary: string;
+  tenant_id: string;
+  version: string;
+}
+
+export interface ChangeNoticeAcknowledgement {
+  acknowledged_at: Timestamp;
+  acknowledged_by: string;
+  notice_id: string;
+  tenant_id: string;
+}
+
 export interface Deployment {
   credential_env: string | null;
   deployment: string;
@@ -179,6 +198,7 @@ export interface LicenseRevision {
 
 export interface Model {
   model: string;
+  notice_days: Generated<number>;
   protocol: string;
   title: string;
   withdrawn_at: Timestamp | null;
@@ -186,11 +206,11 @@ export interface Model {
 
 export interface ModelVersion {
   context_tokens: Int8;
+  digest_sha256: Buffer;
+  first_stage: string;
   model: string;
   output_tokens: Int8;
-  recall_reason: string | null;
-  recalled_at: Timestamp | null;
-  stage: string;
+  upstream: Generated<string[]>;
   version: string;
   withdrawn_at: Timestamp | null;
 }
@@ -321,12 +341,38 @@ export interface UsageHour {
   version: string;
 }
 
+export interface VersionAct {
+  act: string;
+  act_seq: Generated<Int8>;
+  effective_at: Timestamp;
+  from_stage: string | null;
+  model: string;
+  reason: string;
+  recorded_at: Generated<Timestamp>;
+  recorded_by: string;
+  role: string | null;
+  to_stage: string | null;
+  version: string;
+}
+
+export interface VersionCard {
+  card: Json;
+  card_sha256: Buffer;
+  model: string;
+  recorded_at: Generated<Timestamp>;
+  recorded_by: string;
+  revision: number;
+  version: string;
+}
+
 export interface DB {
   api_key: ApiKey;
   application: Application;
   audit_entry: AuditEntry;
   budget_account: BudgetAccount;
   budget_lease: BudgetLease;
+  change_notice: ChangeNotice;
+  change_notice_acknowledgement: ChangeNoticeAcknowledgement;
   deployment: Deployment;
   directory_change: DirectoryChange;
   facility: Facility;
@@ -347,4 +393,6 @@ export interface DB {
   usage_batch_refused: UsageBatchRefused;
   usage_event: UsageEvent;
   usage_hour: UsageHour;
+  version_act: VersionAct;
+  version_card: VersionCard;
 }

@@ -14,6 +14,7 @@ import { Lender, postgresAuthority, type Place, type RateStore } from '../quota/
 import { Circuits, type Deadlines, type Deployment, type Upstream } from '../routing/index.ts'
 import { Directory, nothingKnown, type Known } from './directory.ts'
 import type { Gateway, Meter } from './gateway.ts'
+import { OpenStreams } from './open-streams.ts'
 
 /**
  * What outlives a call, in plain values: no connection, no timer. A process has one; on Workers the isolate has it, and
@@ -70,6 +71,15 @@ export function assembleGateway(parts: Parts): Gateway {
     const timer = setTimeout(wake, milliseconds)
     return { cancel: () => clearTimeout(timer) }
   }
+  // Where a poll looks, it also tells of what it saw; where none does, an open stream makes the request look.
+  const openStreams = new OpenStreams({
+    lookEveryMs: Number.isFinite(staleAfterMs) ? staleAfterMs : undefined,
+    confirm: () => directory.confirm(),
+    deferred: parts.deferred,
+    log,
+    after,
+  })
+  directory.onConfirmed(() => openStreams.look())
   const lender = new Lender(
     {
       authority: postgresAuthority(database),
@@ -121,6 +131,7 @@ export function assembleGateway(parts: Parts): Gateway {
     meter: parts.meter,
     database,
     directory,
+    openStreams,
     lender,
     ledger,
     upstream: parts.upstream,

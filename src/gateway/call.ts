@@ -41,6 +41,7 @@ async function throughTheGates(gateway: Gateway, call: Call): Promise<Answer> {
     operation: call.operation,
     facility: call.facility,
     purpose: call.purpose,
+    at: call.now,
   }
 
   const licensed = requireLicense(gateway, principal.value, call.now)

@@ -4,15 +4,20 @@ import {
   readUsage,
   relayStream,
   type Answered,
+  type BrokenOff,
   type CallerLeft,
-  type StreamOutcome,
 } from '../routing/index.ts'
 import { commonHeaders, errorEvent, type Answer } from './answer.ts'
 import type { Asking, Gateway } from './gateway.ts'
 import type { HeldCall } from './held-call.ts'
 import { membersOf } from './json-members.ts'
+import { objectionToStream } from './objection-to-stream.ts'
+import type { Refusal } from './refusal.ts'
 
-/** Relays a stream as it comes; `[DONE]` leaves after the call stands in the ledger. */
+/**
+ * Relays a stream as it comes; `[DONE]` leaves after the call stands in the ledger. Until then it is among those that a no
+ * may cut.
+ */
 export function deliverStream(
   gateway: Gateway,
   asking: Asking,
@@ -26,6 +31,7 @@ export function deliverStream(
     idleMs: gateway.deadlines.idleMs,
     monotonicMs: () => gateway.monotonicMs(),
     settle: ({ outcome, reported, delivered }) => {
+      gateway.openStreams.close(stream)
       const settled = held.settle(outcome, answered, { reported, delivered })
       gateway.deferred.defer(settled)
       return settled
@@ -34,6 +40,11 @@ export function deliverStream(
   })
   held.staysOpen()
   left.onLeave(() => body.leave())
+  const stream = {
+    objection: () => objectionToStream(gateway, held.permit, gateway.clock.now()),
+    cut: (refusal: Refusal) => body.cut(errorEvent(asking.requestId, refusal)),
+  }
+  gateway.openStreams.open(stream)
   return { status: 200, headers: headersOf(asking, held, answered.answer.contentType), body }
 }
 
@@ -63,7 +74,7 @@ function parse(text: string): unknown {
   }
 }
 
-function wordsFor(outcome: StreamOutcome): { reason: 'model_host_error' } | { reason: 'model_host_timeout' } {
+function wordsFor(outcome: BrokenOff): { reason: 'model_host_error' } | { reason: 'model_host_timeout' } {
   return { reason: outcome === 'host_timeout' ? 'model_host_timeout' : 'model_host_error' }
 }
 

@@ -56,12 +56,36 @@ const Model = z
     version: z.string(),
     stage: z.string(),
     pinned: z.boolean(),
+    pin: z.string().describe('The version that the bare name means under your license.'),
     protocol: z.string(),
     context_tokens: z.int(),
     output_tokens: z.int(),
-    sunset: z.string().nullable(),
+    sunset: z.string().nullable().describe('When your license stops serving this version.'),
   })
   .openapi('Model')
+const SourceAttribute = z.object({
+  attribute: z.string(),
+  citation: z.string().describe('45 CFR 170.315(b)(11)(iv)'),
+  means: z.string(),
+  value: z.string().nullable().describe('Null: not answered.'),
+})
+const ShownModel = Model.extend({
+  digest: z.string().nullable().describe('SHA-256 of what the version is; it never changes.'),
+  card: z
+    .object({
+      revision: z.int(),
+      digest: z.string(),
+      intended_use: z.string(),
+      out_of_scope_use: z.string(),
+      training_data: z.string(),
+      evaluation: z.string(),
+      known_risks: z.string(),
+      maintenance: z.string(),
+      decision_support: z.enum(['predictive', 'evidence-based']),
+    })
+    .nullable(),
+  source_attributes: z.array(SourceAttribute),
+}).openapi('ModelWithCard')
 const Models = z.object({ object: z.literal('list'), data: z.array(Model) }).openapi('Models')
 
 const License = z
@@ -166,9 +190,9 @@ export const dataPlane: readonly RouteConfig[] = [
   }),
   modelCall('/v1/embeddings', 'Embeddings (OpenAI)', { request: EmbeddingsRequest, answer: EmbeddingsAnswer }),
   read('/v1/models', 'The models you may use now', Models),
-  read('/v1/models/{model}', 'One model you may use now', Model, {
+  read('/v1/models/{model}', 'One model you may use now, with its card and source attributes', ShownModel, {
     request: { params: named },
-    responses: { 200: json(Model, 'The model.'), ...errors(401, 403, 404, 503) },
+    responses: { 200: json(ShownModel, 'The model.'), ...errors(401, 403, 404, 503) },
   }),
   read('/v1/license', 'Your license: decision, entitlements, budgets left', License),
   read('/v1/usage', 'Your own ledger, page by page', UsagePage, {

@@ -80,6 +80,7 @@ export class Directory {
   #nextLook: Promise<void> | undefined
   /** When the last of those asked who wait for it. */
   #lastAskedMs = Number.NEGATIVE_INFINITY
+  #tellConfirmed: (() => void) | undefined
 
   constructor(needs: DirectoryNeeds) {
     this.#needs = needs
@@ -89,6 +90,21 @@ export class Directory {
   /** Undefined for a key that is not known, and for every key while what is known is stale. */
   findKey(keyId: string): KeyFacts | undefined {
     return this.#isStale() ? undefined : this.#known.keys.get(keyId)
+  }
+
+  /** What was known of a key when this process last looked, stale or not: for a call that was admitted by it. */
+  lastKnownKey(keyId: string): KeyFacts | undefined {
+    return this.#known.keys.get(keyId)
+  }
+
+  /** One listener, told after each look at the database: of a no it learns within a second. */
+  onConfirmed(tell: () => void): void {
+    this.#tellConfirmed = tell
+  }
+
+  /** Looks when what is known is stale. @throws Failure when the database is away. */
+  async confirm(): Promise<void> {
+    if (this.#isStale()) await this.refresh()
   }
 
   /** @throws Failure when the database is away: nobody is refused for an outage of ours. */
@@ -176,6 +192,7 @@ export class Directory {
       const askedMs = this.#needs.monotonicMs()
       const changes = await systemTransaction(this.#needs.database, 'read-directory', (tx) => this.#readChanges(tx))
       this.#adopt(changes, askedMs)
+      this.#tellConfirmed?.()
     } while (this.#askedAgain)
   }
 

@@ -9,6 +9,7 @@ import type { Lender } from '../quota/index.ts'
 import type { CallNeeds, ChooseNeeds, Deployment } from '../routing/index.ts'
 import type { Instant } from '../kernel/index.ts'
 import type { Directory } from './directory.ts'
+import type { OpenStreams } from './open-streams.ts'
 
 /** Everything that a call needs, put together once per process. The gates take from it what their own `Needs` say. */
 export interface Gateway extends IdentityNeeds, LicensingNeeds, PolicyNeeds, ChooseNeeds, CallNeeds {
@@ -17,6 +18,8 @@ export interface Gateway extends IdentityNeeds, LicensingNeeds, PolicyNeeds, Cho
   readonly meter: Meter
   readonly database: Database
   readonly directory: Directory
+  /** Answers that are on their way: a no that comes meanwhile cuts them. */
+  readonly openStreams: OpenStreams
   readonly lender: Lender
   readonly ledger: GroupCommit
   readonly deferred: Defer

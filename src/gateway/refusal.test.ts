@@ -39,6 +39,7 @@ const samples: { readonly [Reason in Refusal['reason']]: readonly Extract<Refusa
   version_not_licensed: [
     { reason: 'version_not_licensed', model: 'scribe', version: '2.0.0', because: 'range' },
     { reason: 'version_not_licensed', model: 'scribe', version: '2.0.0', because: 'stage' },
+    { reason: 'version_not_licensed', model: 'scribe', version: '2.0.0', because: 'sunset', sunsetAt: at },
   ],
   version_recalled: [{ reason: 'version_recalled', model: 'scribe', version: '1.2.0', recalledAt: at }],
   audience_not_licensed: [{ reason: 'audience_not_licensed', audience: 'patient', model: 'scribe' }],

@@ -144,11 +144,9 @@ export function toWire(refusal: Refusal): Wire {
       return {
         ...permission,
         code: 'version_not_licensed',
-        message:
-          refusal.because === 'range'
-            ? `Your license does not include version ${refusal.version} of \`${refusal.model}\`.`
-            : `Version ${refusal.version} of \`${refusal.model}\` is not released for your use yet.`,
+        message: whyNotVersion(refusal),
         param: 'model',
+        ...(refusal.because === 'sunset' ? { details: ['sunset'] } : {}),
       }
     case 'version_recalled':
       return {
@@ -313,3 +311,15 @@ export function toWire(refusal: Refusal): Wire {
 
 /** A value that a caller sent, as it may stand in a message: short, and of harmless characters only. */
 const quoted = (text: string): string => `\`${text.slice(0, 64).replaceAll(/[^A-Za-z0-9._:@-]/g, '?')}\``
+
+function whyNotVersion(refusal: Extract<Refusal, { reason: 'version_not_licensed' }>): string {
+  const { model, version } = refusal
+  switch (refusal.because) {
+    case 'range':
+      return `Your license does not include version ${version} of \`${model}\`.`
+    case 'stage':
+      return `Version ${version} of \`${model}\` is not released for your use yet.`
+    case 'sunset':
+      return `Your license served version ${version} of \`${model}\` until ${isoOf(refusal.sunsetAt)}.`
+  }
+}

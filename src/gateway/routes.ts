@@ -8,7 +8,7 @@ import { orBroken } from './or-broken.ts'
 import { describeDataPlane, openApiInfo } from './describe.ts'
 import { docsPage } from './docs-page.ts'
 import type { Asking, Gateway } from './gateway.ts'
-import { findListedModel, listModels } from './list-models.ts'
+import { showModel, listModels } from './list-models.ts'
 import { readChat, readEmbeddings, readInfer, type ModelRequest, type RequestRefusal } from './read-request.ts'
 import { askingOf } from './read-headers.ts'
 import type { Refusal } from './refusal.ts'
@@ -39,7 +39,7 @@ export function gatewayRoutes(gateway: Gateway, transport: Transport): OpenAPIHo
       return listed.ok ? { ok: true, value: { object: 'list', data: listed.value } } : listed
     }),
   )
-  app.get('/v1/models/:model', (c) => reads(c, (asking) => findListedModel(gateway, asking, c.req.param('model'))))
+  app.get('/v1/models/:model', (c) => reads(c, (asking) => showModel(gateway, asking, c.req.param('model'))))
   app.get('/v1/license', (c) => reads(c, (asking) => showLicense(gateway, asking)))
   app.get('/v1/usage', (c) => {
     const [from, to, limit, after] = ['from', 'to', 'limit', 'after'].map((name) => c.req.query(name))

@@ -50,7 +50,7 @@ export async function showLicense(gateway: Gateway, asking: Asking): Promise<Res
     entitlements: revision.terms.entitlements,
     residency: revision.terms.residency,
     rates: revision.terms.rates,
-    models: toRead.ok ? listedFor(gateway, toRead.value) : [],
+    models: toRead.ok ? listedFor(gateway, toRead.value, asking.now) : [],
     budgets: await budgetsOf(gateway, asking, facts, revision),
   })
 }

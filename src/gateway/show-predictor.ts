@@ -18,7 +18,8 @@ export async function showPredictor(
 ): Promise<Result<object, readonly Refusal[]>> {
   const principal = await authenticate(gateway, asking.authorization, asking.now)
   if (!principal.ok) return err([principal.error])
-  const asked: Asked = { model: name, operation: 'infer', facility: asking.facility, purpose: asking.purpose }
+  const { facility, purpose, now: at } = asking
+  const asked: Asked = { model: name, operation: 'infer', facility, purpose, at }
   const licensed = requireLicense(gateway, principal.value, asking.now)
   if (!licensed.ok) return err(everyReason(gateway, principal.value, licensed.error, asked))
   const permit = decide(gateway, licensed.value, asked)

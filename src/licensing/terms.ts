@@ -17,6 +17,8 @@ export const Entitlement = z
     versions: VersionRange,
     /** The version that the bare model name means. */
     pin: Version,
+    /** From this instant on the pinned version is refused; a notice says so before. With its offset. */
+    sunset: z.iso.datetime({ offset: true }).optional(),
     audiences: z.array(Audience).min(1),
     purposes: z.array(Purpose).min(1),
     /** The facilities it is limited to; absent: every facility of the tenant. */

@@ -5,6 +5,8 @@ export type Outcome =
   | 'answered'
   /** The caller closed the connection; settled for what was delivered until then. */
   | 'client_left'
+  /** A no came while the answer was on its way: a recall, a suspension, a revocation. Settled for what was delivered. */
+  | 'cut'
   /** The host said that the request is wrong. */
   | 'host_refused'
   | 'host_error'

@@ -1,5 +1,5 @@
 import semver from 'semver'
-import { err, ok, type Instant, type Proven, type Result, type Uuid } from '../kernel/index.ts'
+import { err, instant, ok, type Instant, type Proven, type Result, type Uuid } from '../kernel/index.ts'
 import {
   clinicalPurposes,
   type Audience,
@@ -39,6 +39,8 @@ export interface Asked {
   /** From the caller's headers; each only narrows what the application has. */
   readonly facility: string | undefined
   readonly purpose: string | undefined
+  /** A pinned version has a sunset. */
+  readonly at: Instant
 }
 
 interface PermitFacts {
@@ -61,6 +63,7 @@ export type PolicyRefusal =
   | { reason: 'model_not_found'; model: string }
   | { reason: 'model_not_licensed'; model: string }
   | { reason: 'version_not_licensed'; model: string; version: string; because: 'range' | 'stage' }
+  | { reason: 'version_not_licensed'; model: string; version: string; because: 'sunset'; sunsetAt: Instant }
   | { reason: 'version_recalled'; model: string; version: string; recalledAt: Instant }
   | { reason: 'audience_not_licensed'; audience: Audience; model: string }
   | { reason: 'purpose_not_licensed'; purpose: string; allowed: readonly string[] }
@@ -137,6 +140,15 @@ function judgeUnder(
 
   if (!inRange(entitlement, wanted))
     objections.push({ reason: 'version_not_licensed', model: model.model, version: wanted, because: 'range' })
+  const sunsetAt = sunsetOf(entitlement, wanted)
+  if (sunsetAt !== undefined && sunsetAt <= asked.at)
+    objections.push({
+      reason: 'version_not_licensed',
+      model: model.model,
+      version: wanted,
+      because: 'sunset',
+      sunsetAt,
+    })
   if (version.recalledAt !== undefined)
     objections.push({ reason: 'version_recalled', model: model.model, version: wanted, recalledAt: version.recalledAt })
   if (!entitlement.audiences.includes(application.audience))
@@ -212,6 +224,10 @@ function inRange(entitlement: Entitlement, version: string): boolean {
   return range.test(version)
 }
 
+/** When a license stops serving the version that it pins; the others have no sunset. */
+const sunsetOf = ({ pin, sunset }: Entitlement, version: string): Instant | undefined =>
+  sunset === undefined || pin !== version ? undefined : instant(Date.parse(sunset))
+
 const onlyObjection = (refusal: PolicyRefusal): Judged => ({ objections: [refusal], fixed: undefined })
 
 function splitModel(text: string): [string, string | undefined] {
@@ -224,11 +240,14 @@ export interface UsableModel {
   readonly model: string
   readonly version: VersionFacts
   readonly pinned: boolean
+  /** The version that the bare name means. */
+  readonly pin: string
+  readonly sunset: Instant | undefined
   readonly protocol: ModelFacts['protocol']
 }
 
 /** The versions that this caller could use now: the same judgement as a call's, for every version of its entitlements. */
-export function usableModels(needs: PolicyNeeds, licensed: Licensed): readonly UsableModel[] {
+export function usableModels(needs: PolicyNeeds, licensed: Licensed, at: Instant): readonly UsableModel[] {
   const found = new Map<string, UsableModel>()
   for (const entitlement of licensed.revision.terms.entitlements) {
     const model = needs.findModel(entitlement.model)
@@ -237,13 +256,16 @@ export function usableModels(needs: PolicyNeeds, licensed: Licensed): readonly U
       const name = `${model.model}@${version.version}`
       const operations: readonly Scope[] = model.protocol === 'open-inference' ? ['infer'] : ['chat', 'embeddings']
       const usable = operations.some(
-        (operation) => decide(needs, licensed, { model: name, operation, facility: undefined, purpose: undefined }).ok,
+        (operation) =>
+          decide(needs, licensed, { model: name, operation, facility: undefined, purpose: undefined, at }).ok,
       )
       if (usable && found.get(name)?.pinned !== true)
         found.set(name, {
           model: model.model,
           version,
           pinned: version.version === entitlement.pin,
+          pin: entitlement.pin,
+          sunset: sunsetOf(entitlement, version.version),
           protocol: model.protocol,
         })
     }

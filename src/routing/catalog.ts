@@ -1,6 +1,7 @@
-import { instantOf, type Instant } from '../kernel/index.ts'
+import { assert } from '../kernel/index.ts'
 import type { Tx } from '../db/index.ts'
-import { Stage, type ModelFacts, type VersionFacts } from '../policy/index.ts'
+import type { ModelFacts, VersionFacts } from '../policy/index.ts'
+import { loadVersions, type CardRevision } from '../release/index.ts'
 
 /** An endpoint that serves one version, in a region. Its address comes from the owner's declarations, never a caller. */
 export interface Deployment {
@@ -17,6 +18,9 @@ export interface Deployment {
 
 export interface ServedVersion extends VersionFacts {
   readonly deployments: readonly Deployment[]
+  /** Of what the version is; it never changes. */
+  readonly digest: string
+  readonly card: CardRevision | undefined
 }
 
 export interface CatalogModel extends ModelFacts {
@@ -36,6 +40,7 @@ export async function loadCatalog(tx: Tx): Promise<Catalog> {
     .where('withdrawn_at', 'is', null)
     .orderBy('deployment')
     .execute()
+  const released = await loadVersions(tx)
   const deploymentsOf = Map.groupBy(deployments, (row) => `${row.model}@${row.version}`)
   const versionsOf = Map.groupBy(versions, (row) => row.model)
   return new Map(
@@ -57,16 +62,20 @@ export async function loadCatalog(tx: Tx): Promise<Catalog> {
               weight: deployment.weight,
               credentialEnv: deployment.credential_env ?? undefined,
             }))
+            const release = released.get(`${row.model}@${row.version}`)
+            assert(release !== undefined, 'a version has its record')
             return [
               row.version,
               {
                 version: row.version,
-                stage: Stage.parse(row.stage),
+                stage: release.standing.stage,
                 contextTokens: Number(row.context_tokens),
                 outputTokens: Number(row.output_tokens),
-                recalledAt: instantOrNothing(row.recalled_at),
+                recalledAt: release.standing.recalled?.at,
                 regions: new Set(served.map((deployment) => deployment.region)),
                 deployments: served,
+                digest: release.digest,
+                card: release.card,
               },
             ]
           }),
@@ -75,5 +84,3 @@ export async function loadCatalog(tx: Tx): Promise<Catalog> {
     ]),
   )
 }
-
-const instantOrNothing = (date: Date | null): Instant | undefined => (date === null ? undefined : instantOf(date))

@@ -39,6 +39,8 @@ function modelWith(deployments: readonly Deployment[]): CatalogModel {
     recalledAt: undefined,
     regions: new Set(deployments.map(({ region }) => region)),
     deployments,
+    digest: '00',
+    card: undefined,
   } as const
   return { model: 'scribe', title: 'Scribe', protocol: 'openai', versions: new Map([['1.0.0', version]]) }
 }
@@ -104,7 +106,7 @@ async function permitFor(model: CatalogModel, residency: string[]): Promise<Perm
   const licenses = [{ tenantId: tenant.tenantId, license: 'LIC-1', revisions: [revision], acts: [], attestations: [] }]
   const licensed = requireLicense({ findLicenses: () => licenses }, principal.value, now)
   if (!licensed.ok) throw new Error(licensed.error.refusals[0]?.reason)
-  const asked = { model: 'scribe', operation: 'chat' as const, facility: undefined, purpose: undefined }
+  const asked = { model: 'scribe', operation: 'chat' as const, facility: undefined, purpose: undefined, at: now }
   const needs: PolicyNeeds = {
     findModel: () => model,
     askPolicies: () => ({ outcome: 'permit', policies: ['licensed-use'] }),

@@ -3,7 +3,9 @@ import type { Answered } from './call-deployments.ts'
 import { SseReader } from './sse-reader.ts'
 import type { Delivered, ReportedUsage } from './usage.ts'
 
-export type StreamOutcome = 'answered' | 'client_left' | 'host_error' | 'host_timeout' | 'host_closed'
+export type StreamOutcome = 'answered' | 'client_left' | 'cut' | 'host_error' | 'host_timeout' | 'host_closed'
+/** How a host can end a stream that is not whole. */
+export type BrokenOff = 'host_error' | 'host_timeout' | 'host_closed'
 
 export interface StreamEnd {
   readonly outcome: StreamOutcome
@@ -17,6 +19,8 @@ export interface RelayBody {
   next(): Promise<Uint8Array | undefined>
   /** The caller has gone. */
   leave(): void
+  /** What was permitted is permitted no longer: `words` are the last that leaves, and the host is not read any further. */
+  cut(words: Uint8Array): void
 }
 
 /**
@@ -33,7 +37,7 @@ export function relayStream(
     monotonicMs(): number
     settle(end: StreamEnd): Promise<void>
     /** The error event, in our words, for a stream that the host broke off. */
-    errorEvent(outcome: StreamOutcome): Uint8Array
+    errorEvent(outcome: BrokenOff): Uint8Array
   },
 ): RelayBody {
   const reader = new SseReader({ keepUsageChunk: options.keepUsageChunk })
@@ -42,17 +46,22 @@ export function relayStream(
   let last: Uint8Array | undefined
   let state: 'open' | 'ending' | 'ended' = 'open'
 
-  const finish = (outcome: StreamOutcome): void => {
+  const finish = (outcome: StreamOutcome, words?: Uint8Array): void => {
     if (settled !== undefined) return
     state = 'ending'
     watch.stop()
     if (outcome !== 'answered') answered.call.cancel()
-    last = outcome === 'answered' ? reader.tail : outcome === 'client_left' ? undefined : options.errorEvent(outcome)
+    last = lastWords(outcome, words)
     settled = options.settle({ outcome, reported: reader.reported, delivered: reader.delivered })
     // Whoever waits for it sees its failure; when the caller has left nobody does.
     settled.catch(() => {})
     // After [DONE] the connection is let go; a clean host has nothing more to say.
     if (outcome === 'answered') void drain(answered)
+  }
+
+  const lastWords = (outcome: StreamOutcome, words: Uint8Array | undefined): Uint8Array | undefined => {
+    if (outcome === 'answered') return reader.tail
+    return outcome === 'client_left' || outcome === 'cut' ? words : options.errorEvent(outcome)
   }
 
   const watch = idleWatch(
@@ -112,6 +121,9 @@ export function relayStream(
     },
     leave() {
       finish('client_left')
+    },
+    cut(words) {
+      finish('cut', words)
     },
   }
 }

@@ -4,8 +4,9 @@ import pg from 'pg'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { reviewed } from '../../test/support/house.ts'
 import { cloneDatabase, type TestDatabase } from '../../test/support/postgres.ts'
-import { openDatabase, type Database } from '../db/index.ts'
+import { openDatabase, systemTransaction, type Database } from '../db/index.ts'
 import { assert, canonicalJson, instant, plusDays } from '../kernel/index.ts'
+import { loadVersions } from '../release/index.ts'
 import { applyDeclarations, planDeclarations } from './apply-declarations.ts'
 import type { Plan } from './change.ts'
 import type { Declarations } from './declarations.ts'
@@ -56,6 +57,8 @@ async function rows(sql: string): Promise<readonly Record<string, unknown>[]> {
 const tables = [
   'model',
   'model_version',
+  'version_act',
+  'version_card',
   'deployment',
   'plan_revision',
   'policy_revision',
@@ -84,11 +87,11 @@ test('a tree is applied whole', async () => {
     { tenant: 'lakeside', name: 'Lakeside', kind: 'hospital', ended_at: null },
   ])
   expect(
-    await rows('select version, stage, context_tokens, output_tokens, recalled_at from model_version order by version'),
+    await rows('select version, first_stage, context_tokens, output_tokens from model_version order by version'),
   ).toEqual([
-    { version: '1.0.0', stage: 'licensed', context_tokens: 8000n, output_tokens: 1000n, recalled_at: null },
-    { version: '1.1.0', stage: 'owner', context_tokens: 8000n, output_tokens: 1000n, recalled_at: null },
-    { version: '3.0.0', stage: 'licensed', context_tokens: 1n, output_tokens: 0n, recalled_at: null },
+    { version: '1.0.0', first_stage: 'licensed', context_tokens: 8000n, output_tokens: 1000n },
+    { version: '1.1.0', first_stage: 'owner', context_tokens: 8000n, output_tokens: 1000n },
+    { version: '3.0.0', first_stage: 'licensed', context_tokens: 1n, output_tokens: 0n },
   ])
   expect(
     await rows(`select audience, facilities, purposes, scopes from application where application = 'ehr'`),
@@ -251,9 +254,8 @@ test('the instant of a recall stays when its reason is written anew', async () =
   await apply(recalled('wrong doses'))
   await apply(recalled('wrong doses in children'), plusDays(now, 3))
   await apply(sampleTree, plusDays(now, 4))
-  expect(await rows('select recalled_at, recall_reason from model_version where recalled_at is not null')).toEqual([
-    { recalled_at: new Date(now), recall_reason: 'wrong doses in children' },
-  ])
+  const versions = await systemTransaction(database, 'administer', (tx) => loadVersions(tx))
+  expect(versions.get('assistant@1.1.0')?.standing.recalled).toEqual({ at: now, reason: 'wrong doses in children' })
 })
 
 test('any tree, applied over any other, leaves nothing to change', async () => {

@@ -2,12 +2,13 @@ import { err, type Instant, type Result } from '../kernel/index.ts'
 import { systemTransaction, type Database } from '../db/index.ts'
 import { areTwoPeople, type Actor } from '../identity/index.ts'
 import type { Deciders } from '../licensing/index.ts'
+import { lockCatalog } from '../release/index.ts'
 import type { Declarations } from './declarations.ts'
 import { loadCurrent } from './store-current.ts'
 import type { Plan } from './change.ts'
 import { planChanges } from './plan-changes.ts'
 import { sortProblems, type Problem } from './problem.ts'
-import { applyChanges, lockDeclarations } from './store.ts'
+import { applyChanges } from './store.ts'
 
 /** Who applies a tree, and who has read it besides: a tree is the work of an office, whoever types the command. */
 export function declaredBy(names: { by: string; approvedBy: string | undefined; now: Instant }): Deciders {
@@ -31,8 +32,8 @@ export async function applyDeclarations(
   by: Deciders,
 ): Promise<Result<Plan, readonly Problem[]>> {
   return systemTransaction(database, 'apply-declarations', async (tx) => {
-    await lockDeclarations(tx)
-    const current = await loadCurrent(tx)
+    await lockCatalog(tx)
+    const current = await loadCurrent(tx, by.now)
     const plan = planChanges(current, declarations, by.now)
     if (!plan.ok) return plan
     if (!areTwoPeople(by.actor, by.approvedBy) && plan.value.widening.length > 0)
@@ -67,6 +68,6 @@ export async function planDeclarations(
   now: Instant,
 ): Promise<Result<Plan, readonly Problem[]>> {
   return systemTransaction(database, 'apply-declarations', async (tx) =>
-    planChanges(await loadCurrent(tx), declarations, now),
+    planChanges(await loadCurrent(tx, now), declarations, now),
   )
 }

@@ -1,4 +1,5 @@
 import type { Instant } from '../kernel/index.ts'
+import type { IssuedNotice, PinHolder, Standing } from '../release/index.ts'
 import type { LicenseRow, PlanRow, PolicyRow, Rows } from './rows.ts'
 
 /** What the database holds now, in the words of the tree. */
@@ -20,6 +21,13 @@ export interface Current {
     /** Revoked, terminated or transferred. */
     readonly overSince: Instant | undefined
   }[]
+  /** What a promotion depends on beside the file. */
+  readonly release: {
+    /** By `model@version`. */
+    readonly standings: ReadonlyMap<string, Standing>
+    readonly pins: readonly PinHolder[]
+    readonly notices: readonly IssuedNotice[]
+  }
 }
 
 /** Rows are never deleted: what left the tree is ended (a tenant's) or withdrawn (the catalog's). */

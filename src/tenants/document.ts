@@ -1,10 +1,20 @@
 import { isJsonList, isoOf, type Instant, type Json } from '../kernel/index.ts'
-import type { PlanRow, PolicyRow } from './rows.ts'
+import type { PlanRow, PolicyRow, VersionRow } from './rows.ts'
 
 export const planDocument = (row: PlanRow): { readonly [key: string]: Json } => ({
   plan: row.plan,
   currency: row.currency,
   prices: row.prices,
+})
+
+/** What a version is. Its stage, its card and its addresses may change; this may not. */
+export const versionDocument = (row: VersionRow, protocol: string): { readonly [key: string]: Json } => ({
+  model: row.model,
+  version: row.version,
+  protocol,
+  contextTokens: row.contextTokens,
+  outputTokens: row.outputTokens,
+  upstream: row.upstream,
 })
 
 /** The list itself, so that its digest says what the policies are, and not whose. */

@@ -23,6 +23,10 @@ export const fields: Readonly<Record<string, Field>> = {
   'model.model': field('The name callers use; the file is called the same.', 'clinical-assistant'),
   'model.title': field('The name people read.', 'Clinical assistant'),
   'model.protocol': field('openai for chat and embeddings, open-inference for predictors.', 'openai'),
+  'model.noticeDays': field(
+    'Days that tenants who pin an older version are told before a new one reaches them, and before a sunset.',
+    '30',
+  ),
   'model.versions': field(
     'Every version that may still be called. A version never changes what it is.',
     '[{ version: 1.2.0, … }]',
@@ -42,6 +46,36 @@ export const fields: Readonly<Record<string, Field>> = {
     'Why the version was recalled. It refuses every call from then on, for good.',
     'Wrong doses in 2 of 1,000 answers',
   ),
+  'model.versions[].card': field(
+    'What those who use it must know. A promotion needs it; what was said of a version that is out may only be added to.',
+    '{ intendedUse: Drafts of discharge letters for review by a clinician, … }',
+  ),
+  'model.versions[].card.intendedUse': field('What it is for, and for whom.', 'Drafts of letters, read by a clinician'),
+  'model.versions[].card.outOfScopeUse': field('What it must not be used for.', 'Doses, triage, unsupervised use'),
+  'model.versions[].card.trainingData': field(
+    'What it has learned from, in short.',
+    'De-identified letters, 2015 to 2024',
+  ),
+  'model.versions[].card.evaluation': field('How it was tested, and what came out.', '412 letters, 97 % acceptable'),
+  'model.versions[].card.knownRisks': field('What is known to go wrong.', 'Omits allergies in long histories'),
+  'model.versions[].card.maintenance': field('Who watches it, how, and how often.', 'Monthly review of 200 ratings'),
+  'model.versions[].card.decisionSupport': field(
+    'Which source attributes of 45 CFR 170.315(b)(11)(iv) it must answer: predictive (B) or evidence-based (A).',
+    'predictive',
+  ),
+  'model.versions[].card.sourceAttributes': field(
+    'The source attributes; all of them before hospitals get it. "Not available" is an answer.',
+    '{ developer: "The Clinic, models@clinic.example", … }',
+  ),
+  'model.versions[].card.sourceAttributes.*': field('One attribute, as the rule asks for it.', 'Not available'),
+  'model.versions[].signOffs': field(
+    'Who has agreed to a step. Each step needs the roles clinical and technical, by two people.',
+    '[{ to: licensed, role: clinical, by: Dr. Ada Moreno, on: 2026-11-20 }]',
+  ),
+  'model.versions[].signOffs[].to': field('The stage that the step leads to.', 'licensed'),
+  'model.versions[].signOffs[].role': field('As what the person signs.', 'clinical'),
+  'model.versions[].signOffs[].by': field('The name of the person.', 'Dr. Ada Moreno'),
+  'model.versions[].signOffs[].on': field('The day of signing.', '2026-11-20'),
   'model.versions[].deployments': field(
     'Where the version is served; an empty list for one that is served nowhere.',
     '[{ name: east, … }]',
@@ -119,6 +153,10 @@ export const fields: Readonly<Record<string, Field>> = {
   'license.entitlements[].pin': field(
     'The version that the bare name means. It changes here and nowhere else.',
     '1.2.0',
+  ),
+  'license.entitlements[].sunset': field(
+    'From then on the pinned version is refused. The tenant gets a notice when it is applied.',
+    '2027-03-01T00:00:00-05:00',
   ),
   'license.entitlements[].audiences': field('For whom.', '[clinician]'),
   'license.entitlements[].purposes': field('For what (HL7 v3 purposes of use).', purposesExample),

@@ -8,7 +8,7 @@ import { planChanges } from './plan-changes.ts'
 import type { Problem } from './problem.ts'
 import { readDeclarations } from './read-declarations.ts'
 import { nameOf } from './rows.ts'
-import { filesOf, sampleTree, variedTree, withEdit, withoutFiles, type Tree } from './sample-tree.ts'
+import { filesOf, sampleTree, signedOff, variedTree, withEdit, withoutFiles, type Tree } from './sample-tree.ts'
 
 const now = instant(Date.parse('2026-11-23T12:00:00Z'))
 const nothing: Current = {
@@ -21,6 +21,7 @@ const nothing: Current = {
   application: [],
   license: [],
   policy: [],
+  release: { standings: new Map(), pins: [], notices: [] },
 }
 const license = 'lakeside/license.yaml'
 const tenant = 'lakeside/tenant.yaml'
@@ -160,7 +161,7 @@ describe('what would change', () => {
   })
 
   test('a stage, an address and a recall of a version may change', () => {
-    let tree = withEdit(sampleTree, model, 'stage: owner', 'stage: licensed')
+    let tree = withEdit(sampleTree, model, 'stage: owner', `stage: licensed${signedOff('licensed')}`)
     tree = withEdit(tree, model, 'weight: 1', 'weight: 0')
     tree = withEdit(
       tree,
@@ -227,7 +228,7 @@ describe('what must not change', () => {
     expect(refusals(after(sampleTree), staged('patient'))).toMatchObject([
       { line: 16, advice: expect.stringContaining('write stage: licensed') },
     ])
-    expect(refusals(after(sampleTree), staged('licensed'))).toEqual([])
+    expect(refusals(after(sampleTree), staged(`licensed${signedOff('licensed')}`))).toEqual([])
     expect(refusals(after(sampleTree), staged('sealed'))).toEqual([])
     expect(refusals(after(staged('consumer')), staged('sealed'))).toEqual([])
     expect(refusals(after(sampleTree, staged('sealed')), staged('consumer'))).toHaveLength(1)

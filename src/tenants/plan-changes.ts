@@ -36,7 +36,7 @@ export function planChanges(current: Current, declared: Declarations, now: Insta
   const policyRows = rows.policy.filter((row) => row.policies.length > 0 || restricted.has(nameOf.policy(row)))
   const changes: readonly Change[] = [
     ...compare('model', nameOf.model, current.model, rows.model),
-    ...compare('version', nameOf.version, ofModels, keepRecalls(ofModels, rows.version)),
+    ...compare('version', nameOf.version, ofModels, keepWhatStays(ofModels, rows.version)),
     ...compare('deployment', nameOf.deployment, ofVersions, rows.deployment),
     ...revise('plan', nameOf.plan, planDocument, current.plan, rows.plan),
     ...compare('tenant', nameOf.tenant, current.tenant, rows.tenant),
@@ -57,14 +57,29 @@ function wideningOf(current: Current, changes: readonly Change[]): Plan['widenin
   })
 }
 
-/** A recall is for good: a file that does not mention it does not undo it. `note-oddities.ts` says so. */
-function keepRecalls(current: Current['version'], declared: readonly VersionRow[]): readonly VersionRow[] {
-  const recalls = new Map(current.map(({ row }) => [nameOf.version(row), row.recalled]))
-  return declared.map((row) => ({ ...row, recalled: row.recalled ?? recalls.get(nameOf.version(row)) }))
+/**
+ * A recall is for good, and so is what a version is: a file that does not mention a recall does not undo it
+ * (`note-oddities.ts` says so), one without a card does not unsay it, and a recalled version goes nowhere any more.
+ */
+function keepWhatStays(current: Current['version'], declared: readonly VersionRow[]): readonly VersionRow[] {
+  const kept = new Map(current.map(({ row }) => [nameOf.version(row), row]))
+  return declared.map((row) => {
+    const before = kept.get(nameOf.version(row))
+    if (before === undefined) return row
+    return {
+      ...row,
+      stage: before.recalled === undefined ? row.stage : before.stage,
+      recalled: row.recalled ?? before.recalled,
+      upstream: before.upstream.length === 0 ? row.upstream : before.upstream,
+      card: row.card ?? before.card,
+    }
+  })
 }
 
 /** A row's columns that are its name are equal on both sides of a comparison; on an added one they say nothing new. */
 const namingColumns = new Set(['model', 'version', 'deployment', 'tenant', 'facility', 'application'])
+/** A sign-off is written with the step that uses it. */
+const isOfStep = (field: string): boolean => field.startsWith('signOffs')
 
 function compare<What extends EndableKind>(
   what: What,
@@ -76,7 +91,7 @@ function compare<What extends EndableKind>(
   const after = new Set(declared.map(name))
   const kept = declared.flatMap((row): readonly RowChange<What>[] => {
     const known = before.get(name(row))
-    const fields = fieldChanges(known?.row, row).filter(({ field }) => !namingColumns.has(field))
+    const fields = fieldChanges(known?.row, row).filter(({ field }) => !namingColumns.has(field) && !isOfStep(field))
     if (known === undefined) return [{ what, act: 'add', name: name(row), fields, row }]
     if (known.ended) return [{ what, act: 'return', name: name(row), fields, row }]
     return fields.length === 0 ? [] : [{ what, act: 'change', name: name(row), fields, row }]

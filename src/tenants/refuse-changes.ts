@@ -1,9 +1,9 @@
 import { plusDays, type Instant } from '../kernel/index.ts'
-import { stages } from '../policy/index.ts'
 import type { Declarations, Declared, DeclaredTenant } from './declarations.ts'
 import type { Current } from './change.ts'
 import { sortProblems, type Problem } from './problem.ts'
-import { tokenLimits } from './rows.ts'
+import { refuseSunsets } from './refuse-sunsets.ts'
+import { refuseVersion } from './refuse-version.ts'
 import type { ModelFile } from './schema.ts'
 
 /**
@@ -12,12 +12,19 @@ import type { ModelFile } from './schema.ts'
  */
 export function refuseChanges(current: Current, declared: Declarations, now: Instant): readonly Problem[] {
   return sortProblems([
-    ...declared.models.flatMap((model) => refuseModel(current, model)),
-    ...declared.tenants.flatMap((tenant) => [...refuseTenant(current, tenant), ...refuseLicense(current, tenant, now)]),
+    ...declared.models.flatMap((model) => refuseModel(current, model, now)),
+    ...declared.tenants.flatMap((tenant) => [
+      ...refuseTenant(current, tenant),
+      ...refuseLicense(current, declared.models, tenant, now),
+    ]),
   ])
 }
 
-function refuseModel(current: Current, { value: model, source }: Declared<ModelFile>): readonly Problem[] {
+function refuseModel(
+  current: Current,
+  { value: model, source }: Declared<ModelFile>,
+  now: Instant,
+): readonly Problem[] {
   const kept = current.model.find(({ row }) => row.model === model.model)?.row
   if (kept !== undefined && kept.protocol !== model.protocol)
     return [
@@ -26,29 +33,7 @@ function refuseModel(current: Current, { value: model, source }: Declared<ModelF
         advice: `write protocol: ${kept.protocol}, or declare a model with another name`,
       }),
     ]
-  return model.versions.flatMap((version, index) => {
-    const before = current.version.find(({ row }) => row.model === model.model && row.version === version.version)?.row
-    if (before === undefined) return []
-    const path = ['versions', index]
-    const problems: Problem[] = []
-    const limits = tokenLimits(version)
-    if (limits.contextTokens !== before.contextTokens || limits.outputTokens !== before.outputTokens)
-      problems.push(
-        source.problem([...path, 'limits'], {
-          message: `${model.model} ${version.version} is there already, with contextTokens ${before.contextTokens} and outputTokens ${before.outputTokens}; a version does not change`,
-          advice: 'write the limits back, and declare a new version with the new ones',
-        }),
-      )
-    const next = stages[stages.indexOf(before.stage) + 1]
-    if (next !== undefined && stages.indexOf(version.stage) > stages.indexOf(next))
-      problems.push(
-        source.problem([...path, 'stage'], {
-          message: `${model.model} ${version.version} is at stage ${before.stage}; promotion goes one step at a time`,
-          advice: `write stage: ${next}, apply, and go on from there when its ratings allow`,
-        }),
-      )
-    return problems
-  })
+  return model.versions.flatMap((_version, index) => refuseVersion(current, { value: model, source }, index, now))
 }
 
 function refuseTenant(current: Current, { tenant: { value, source } }: DeclaredTenant): readonly Problem[] {
@@ -64,7 +49,8 @@ function refuseTenant(current: Current, { tenant: { value, source } }: DeclaredT
 
 function refuseLicense(
   current: Current,
-  { tenant, license: { value, source } }: DeclaredTenant,
+  declaredModels: Declarations['models'],
+  { tenant, license: { value, source } }: Pick<DeclaredTenant, 'tenant' | 'license'>,
   now: Instant,
 ): readonly Problem[] {
   const name = tenant.value.tenant
@@ -88,5 +74,5 @@ function refuseLicense(
         }),
       )
   }
-  return problems
+  return [...problems, ...refuseSunsets(current, declaredModels, { tenant, license: { value, source } }, now)]
 }

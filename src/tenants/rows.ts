@@ -1,9 +1,10 @@
-import type { Instant } from '../kernel/index.ts'
 import type { Audience, Purpose, Scope, TenantKind } from '../identity/index.ts'
 import type { LicenseGrant } from '../licensing/index.ts'
 import type { KeptPolicy, Stage } from '../policy/index.ts'
+import type { Card, SignOff } from '../release/index.ts'
 import type { Price } from '../billing/index.ts'
 import type { Declarations } from './declarations.ts'
+import { byText } from './problem.ts'
 import type { LicenseFile, ModelFile } from './schema.ts'
 
 /** What is declared, cut into the things that the database keeps one row of. Names, not ids: the tree knows no ids. */
@@ -24,6 +25,7 @@ export type ModelRow = {
   readonly model: string
   readonly title: string
   readonly protocol: ModelFile['protocol']
+  readonly noticeDays: number
 }
 export type VersionRow = {
   readonly model: string
@@ -32,6 +34,11 @@ export type VersionRow = {
   readonly contextTokens: number
   readonly outputTokens: number
   readonly recalled: string | undefined
+  /** The names by which model hosts know it: what the version is. */
+  readonly upstream: readonly string[]
+  readonly card: Card | undefined
+  /** Those that the file lists. They are written when a step uses them, and are no change by themselves. */
+  readonly signOffs: readonly SignOff[]
 }
 export type DeploymentRow = {
   readonly model: string
@@ -84,7 +91,7 @@ export function rowsOf(declared: Declarations): Rows {
   const models = declared.models.map(({ value }) => value)
   const tenants = declared.tenants.map(({ tenant }) => tenant.value)
   return {
-    model: models.map(({ model, title, protocol }) => ({ model, title, protocol })),
+    model: models.map(({ model, title, protocol, noticeDays }) => ({ model, title, protocol, noticeDays })),
     version: models.flatMap(({ model, versions }) =>
       versions.map((version) => ({
         model,
@@ -92,6 +99,9 @@ export function rowsOf(declared: Declarations): Rows {
         stage: version.stage,
         ...tokenLimits(version),
         recalled: version.recalled,
+        upstream: upstreamOf(version),
+        card: version.card,
+        signOffs: signOffsOf(version),
       })),
     ),
     deployment: models.flatMap(({ model, versions }) =>
@@ -138,6 +148,12 @@ export const nameOf = {
   // No tenant is called so: it is a reserved name.
   policy: (row: PolicyRow) => row.tenant ?? 'policies',
 }
+
+export const upstreamOf = ({ deployments }: ModelFile['versions'][number]): readonly string[] =>
+  [...new Set(deployments.map(({ model }) => model))].toSorted(byText)
+
+export const signOffsOf = ({ signOffs }: ModelFile['versions'][number]): readonly SignOff[] =>
+  signOffs.map(({ to, role, by, on }) => ({ to, role, by, at: on }))
 
 /** A predictor has no tokens; its columns hold the least that the table allows, and no call of one reads them. */
 export const tokenLimits = ({

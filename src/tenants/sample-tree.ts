@@ -1,4 +1,5 @@
 import { assert } from '../kernel/index.ts'
+import { sourceAttributes } from '../release/index.ts'
 import type { DeclarationFile } from './read-declarations.ts'
 
 /** For tests: a small tree without a mistake, with lines that a test can count, and a way to put one mistake in. */
@@ -96,6 +97,21 @@ privacy: { clinician: pass }
 `,
 }
 
+/** What a version's file says so that it may take a step to a stage: a whole card, and both roles' sign-offs. */
+export const signedOff = (to: string, on = '2026-11-20'): string => `
+    card:
+      intendedUse: Drafts
+      outOfScopeUse: Doses
+      trainingData: Letters
+      evaluation: Passed
+      knownRisks: Omissions
+      maintenance: Monthly
+      sourceAttributes:
+${[...sourceAttributes.predictive.keys()].map((key) => `        ${key}: Not available`).join('\n')}
+    signOffs:
+      - { to: ${to}, role: clinical, by: Dr. Moreno, on: ${on} }
+      - { to: ${to}, role: technical, by: Mr. Lund, on: ${on} }`
+
 export type Tree = Readonly<Record<string, string>>
 
 /** The tree with one text replaced in one file; the text must stand there exactly once. */
@@ -132,7 +148,8 @@ export function variedTree(pick: (bound: number) => number): Tree {
       protocol: 'openai',
       versions: some(['1.0.0', '1.1.0', '1.2.0']).map((version) => ({
         version,
-        stage: ['owner', 'licensed'][pick(2)],
+        // A step up needs what no random tree has; what came with the first apply stays where it was.
+        stage: version === '1.0.0' ? 'licensed' : 'sealed',
         limits: { contextTokens: 8000, outputTokens: 1000 },
         ...(pick(4) === 0 ? { recalled: `reason ${pick(2)}` } : {}),
         deployments: [deployment('east', 'us-east'), ...(yes() ? [deployment('west', 'us-west')] : [])],
@@ -159,7 +176,7 @@ export function variedTree(pick: (bound: number) => number): Tree {
       model: 'reader',
       title: 'Reader',
       protocol: 'open-inference',
-      versions: [{ version: '3.0.0', stage: 'licensed', deployments: [deployment('west', 'us-west')] }],
+      versions: [{ version: '3.0.0', stage: 'sealed', deployments: [deployment('west', 'us-west')] }],
     }
   for (const tenant of ['lakeside', 'prairie', 'hills'])
     if (yes()) Object.assign(tree, varyTenant(tenant, 'hospital', pick))

@@ -4,6 +4,7 @@ import { instant } from '../kernel/index.ts'
 import { Audience, Purpose, scopes, TenantKind } from '../identity/index.ts'
 import { Terms } from '../licensing/index.ts'
 import { protocols, Stage } from '../policy/index.ts'
+import { Card, SignOffRole } from '../release/index.ts'
 import { Price } from '../billing/index.ts'
 
 /**
@@ -65,6 +66,14 @@ const Deployment = z.strictObject({
   credential: z.strictObject({ env: VariableName }).optional(),
 })
 
+/** A decision of a person, reviewed with the file that it stands in. */
+const SignOff = z.strictObject({
+  to: Stage,
+  role: SignOffRole,
+  by: Title,
+  on: z.iso.date().transform((text) => instant(Date.parse(text))),
+})
+
 const ModelVersion = z.strictObject({
   version: Version,
   stage: Stage,
@@ -75,6 +84,8 @@ const ModelVersion = z.strictObject({
     })
     .optional(),
   recalled: Title.optional(),
+  card: Card.optional(),
+  signOffs: z.array(SignOff).max(100).default([]),
   deployments: z.array(Deployment).max(100),
 })
 
@@ -82,6 +93,7 @@ export const ModelFile = z.strictObject({
   model: ModelName,
   title: Title,
   protocol: z.enum(protocols),
+  noticeDays: z.int().min(0).max(366).default(30),
   versions: z.array(ModelVersion).min(1).max(1000),
 })
 export type ModelFile = z.infer<typeof ModelFile>

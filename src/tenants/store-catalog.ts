@@ -1,41 +1,32 @@
+import type { Instant } from '../kernel/index.ts'
 import type { Tx } from '../db/index.ts'
+import type { Actor } from '../identity/index.ts'
 import { ended, is, written } from './changed-rows.ts'
 import type { Change } from './change.ts'
+import { applyVersions } from './store-versions.ts'
 
 /** Writes models, versions and deployments, and withdraws those that left the tree. */
-export async function applyCatalog(tx: Tx, changes: readonly Change[], at: Date): Promise<void> {
+export async function applyCatalog(
+  tx: Tx,
+  changes: readonly Change[],
+  by: { readonly actor: Actor; readonly now: Instant },
+): Promise<void> {
+  const isImport = (await tx.selectFrom('model').select('model').limit(1).executeTakeFirst()) === undefined
   for (const rows of written(changes.filter(is('model'))))
     await tx
       .insertInto('model')
-      .values(rows.map(({ model, title, protocol }) => ({ model, title, protocol })))
-      .onConflict((conflict) =>
-        conflict.column('model').doUpdateSet((eb) => ({ title: eb.ref('excluded.title'), withdrawn_at: null })),
-      )
-      .execute()
-  for (const rows of written(changes.filter(is('version'))))
-    await tx
-      .insertInto('model_version')
       .values(
-        rows.map((row) => ({
-          model: row.model,
-          version: row.version,
-          stage: row.stage,
-          context_tokens: BigInt(row.contextTokens),
-          output_tokens: BigInt(row.outputTokens),
-          recalled_at: row.recalled === undefined ? null : at,
-          recall_reason: row.recalled ?? null,
-        })),
+        rows.map(({ model, title, protocol, noticeDays }) => ({ model, title, protocol, notice_days: noticeDays })),
       )
       .onConflict((conflict) =>
-        conflict.columns(['model', 'version']).doUpdateSet((eb) => ({
-          stage: eb.ref('excluded.stage'),
-          // The instant of the first recall stays, whatever is later written about it.
-          recalled_at: eb.fn.coalesce('model_version.recalled_at', 'excluded.recalled_at'),
-          recall_reason: eb.ref('excluded.recall_reason'),
+        conflict.column('model').doUpdateSet((eb) => ({
+          title: eb.ref('excluded.title'),
+          notice_days: eb.ref('excluded.notice_days'),
           withdrawn_at: null,
         })),
       )
       .execute()
+  await applyVersions(tx, changes, { ...by, isImport })
   for (const rows of written(changes.filter(is('deployment'))))
     await tx
       .insertInto('deployment')
@@ -62,7 +53,7 @@ export async function applyCatalog(tx: Tx, changes: readonly Change[], at: Date)
         })),
       )
       .execute()
-  await withdraw(tx, changes, at)
+  await withdraw(tx, changes, new Date(by.now))
 }
 
 async function withdraw(tx: Tx, changes: readonly Change[], at: Date): Promise<void> {

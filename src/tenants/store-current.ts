@@ -1,7 +1,9 @@
 import { z } from 'zod'
+import { assert, type Instant } from '../kernel/index.ts'
 import { scopes, Audience, Purpose, TenantKind } from '../identity/index.ts'
 import { loadLicenses, type LicenseFacts } from '../licensing/index.ts'
-import { loadOwnerPolicies, loadTenantPolicies, protocols, Stage } from '../policy/index.ts'
+import { loadOwnerPolicies, loadTenantPolicies, protocols } from '../policy/index.ts'
+import { loadNotices, loadPins, loadVersions, type VersionRecord } from '../release/index.ts'
 import { Prices } from '../billing/index.ts'
 import type { Tx } from '../db/index.ts'
 import type { Current } from './change.ts'
@@ -11,15 +13,21 @@ const Purposes = z.array(Purpose)
 const Scopes = z.array(z.enum(scopes))
 
 /** All that the declarations are compared with, in one transaction over all tenants. */
-export async function loadCurrent(tx: Tx): Promise<Current> {
+export async function loadCurrent(tx: Tx, now: Instant): Promise<Current> {
   const tenants = await tx.selectFrom('tenant').selectAll().execute()
   const tenantOf = new Map(tenants.map((row) => [row.tenant_id, row.tenant]))
   const named = (tenantId: string): string => tenantOf.get(tenantId) ?? ''
   const facilities = await tx.selectFrom('facility').selectAll().execute()
   const applications = await tx.selectFrom('application').selectAll().execute()
   const licenses = await loadLicenses(tx, 'all')
+  const released = await loadVersions(tx)
   return {
-    ...(await loadCatalog(tx)),
+    ...(await loadCatalog(tx, released)),
+    release: {
+      standings: new Map([...released].map(([name, { standing }]) => [name, standing])),
+      pins: await loadPins(tx, now),
+      notices: await loadNotices(tx),
+    },
     plan: await loadPlans(tx),
     policy: await loadPolicies(tx, named),
     tenant: tenants.map((row) => ({
@@ -53,26 +61,36 @@ function latest(tenant: string, { license, revisions, acts }: LicenseFacts): Cur
   return [{ row: { tenant, license, plan, termStart, termEnd, graceDays, evaluation, terms }, revision, overSince }]
 }
 
-async function loadCatalog(tx: Tx): Promise<Pick<Current, 'model' | 'version' | 'deployment'>> {
+async function loadCatalog(
+  tx: Tx,
+  released: ReadonlyMap<string, VersionRecord>,
+): Promise<Pick<Current, 'model' | 'version' | 'deployment'>> {
   const models = await tx.selectFrom('model').selectAll().execute()
   const versions = await tx.selectFrom('model_version').selectAll().execute()
   const deployments = await tx.selectFrom('deployment').selectAll().execute()
   return {
     model: models.map((row) => ({
-      row: { model: row.model, title: row.title, protocol: Protocol.parse(row.protocol) },
+      row: { model: row.model, title: row.title, protocol: Protocol.parse(row.protocol), noticeDays: row.notice_days },
       ended: row.withdrawn_at !== null,
     })),
-    version: versions.map((row) => ({
-      row: {
-        model: row.model,
-        version: row.version,
-        stage: Stage.parse(row.stage),
-        contextTokens: Number(row.context_tokens),
-        outputTokens: Number(row.output_tokens),
-        recalled: row.recall_reason ?? undefined,
-      },
-      ended: row.withdrawn_at !== null,
-    })),
+    version: versions.map((row) => {
+      const record = released.get(`${row.model}@${row.version}`)
+      assert(record !== undefined, 'a version has its record')
+      return {
+        row: {
+          model: row.model,
+          version: row.version,
+          stage: record.standing.stage,
+          contextTokens: Number(row.context_tokens),
+          outputTokens: Number(row.output_tokens),
+          recalled: record.standing.recalled?.reason,
+          upstream: record.upstream,
+          card: record.card?.card,
+          signOffs: [],
+        },
+        ended: row.withdrawn_at !== null,
+      }
+    }),
     deployment: deployments.map((row) => ({
       row: {
         model: row.model,

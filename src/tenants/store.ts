@@ -1,13 +1,14 @@
-import { sql } from 'kysely'
-import { assert, canonicalJson, type Json } from '../kernel/index.ts'
+import { assert, instant } from '../kernel/index.ts'
 import { appendAuditEntries, type AuditEntry } from '../audit/index.ts'
 import type { Tx } from '../db/index.ts'
 import { agentOf } from '../identity/index.ts'
 import { recordRevisions, revisionRefusalInWords, type Deciders, type LicenseGrant } from '../licensing/index.ts'
+import { appendNotice } from '../release/index.ts'
 import { is } from './changed-rows.ts'
 import { planDocument, policyDocument } from './document.ts'
 import type { Change } from './change.ts'
 import { applyCatalog } from './store-catalog.ts'
+import { digestOf } from './store-digest.ts'
 import { applyApplications, applyFacilities, applyTenants, idOf, tenantIds, type TenantIds } from './store-tenants.ts'
 
 /**
@@ -16,18 +17,18 @@ import { applyApplications, applyFacilities, applyTenants, idOf, tenantIds, type
  */
 export async function applyChanges(tx: Tx, changes: readonly Change[], by: Applying): Promise<void> {
   const at = new Date(by.now)
-  await applyCatalog(tx, changes, at)
+  await applyCatalog(tx, changes, by)
   await appendPlans(tx, changes, at)
   await applyTenants(tx, changes, at)
   const ids = await tenantIds(tx, changes)
   await applyFacilities(tx, changes, ids, at)
   await applyApplications(tx, changes, ids, at)
   await appendLicenses(tx, changes, ids, by)
+  await announceSunsets(tx, changes, by)
   await appendPolicies(tx, changes, ids, { recordedBy: by.actor.name, at })
-  // A license's entry was written by the use case that recorded it.
   await appendAuditEntries(
     tx,
-    changes.filter(({ what }) => what !== 'license').map((change) => entryOf(change, ids, by)),
+    changes.filter((change) => !isEntered(change)).map((change) => entryOf(change, ids, by)),
   )
 }
 
@@ -54,6 +55,11 @@ function entryOf(change: Change, ids: TenantIds, by: Applying): AuditEntry {
     facts: { fields: change.fields.map(({ field }) => field).slice(0, fieldsMax) },
   }
 }
+
+/** Its entry was written by the use case that did it. */
+const isEntered = ({ what, act, fields }: Change): boolean =>
+  what === 'license' ||
+  (what === 'version' && act === 'change' && fields.every(({ field }) => field === 'stage' || field === 'recalled'))
 
 /** Names of what changed; the values stand in the rows and revisions themselves. */
 const fieldsMax = 50
@@ -93,6 +99,25 @@ async function appendLicenses(tx: Tx, changes: readonly Change[], ids: TenantIds
   assert(recorded.ok, recorded.ok ? '' : recorded.error.map(revisionRefusalInWords).join('; '))
 }
 
+/** Who will lose a version is told when it is decided. */
+async function announceSunsets(tx: Tx, changes: readonly Change[], by: Applying): Promise<void> {
+  for (const { row, fields } of changes.filter(is('license')))
+    for (const { model, pin, sunset } of row.terms.entitlements) {
+      const isNew = fields.some(({ field, to }) => field.endsWith('.sunset') && to === sunset)
+      if (sunset === undefined || !isNew) continue
+      await appendNotice(tx, {
+        tenant: row.tenant,
+        kind: 'sunset',
+        model,
+        version: pin,
+        summary: `${model} ${pin} is served until ${sunset}. Move your pin before.`,
+        issuedAt: by.now,
+        effectiveAt: instant(Math.max(by.now, Date.parse(sunset))),
+        issuedBy: by.actor.name,
+      })
+    }
+}
+
 async function appendPolicies(
   tx: Tx,
   changes: readonly Change[],
@@ -115,10 +140,3 @@ async function appendPolicies(
           .execute())
   }
 }
-
-/** One application of declarations at a time, until the transaction ends. */
-export const lockDeclarations = async (tx: Tx): Promise<void> =>
-  void (await sql`select pg_advisory_xact_lock(hashtext('formulary.declarations'))`.execute(tx))
-
-/** Made by the database, so that this folder runs wherever the gateway does. */
-const digestOf = (document: Json) => sql<Buffer>`sha256(convert_to(${canonicalJson(document)}, 'UTF8'))`

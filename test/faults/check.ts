@@ -180,8 +180,8 @@ function checkRow(row: LedgerRow, hostRows: ReadonlyMap<string, HostSaid>): read
   const findings: Finding[] = []
   if (row.chargePicos !== charge)
     findings.push({ rule: 'charge_differs', about, detail: `${row.chargePicos} picos, and the prices make ${charge}` })
-  // Who leaves may do so before the host has heard of the call.
-  const isServed = isDelivery(row) && row.outcome !== 'client_left'
+  // Who leaves, or is cut off, may do so before the host has heard of the call.
+  const isServed = isDelivery(row) && row.outcome !== 'client_left' && row.outcome !== 'cut'
   if (isServed && !hostRows.has(`${row.requestId}/${row.attempt}`))
     findings.push({ rule: 'row_without_service', about, detail: `${row.outcome}, attempt ${row.attempt}` })
   return findings

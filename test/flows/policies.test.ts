@@ -265,7 +265,7 @@ describe('a start without policies', () => {
     if (!read.ok) throw new Error('the test tree is refused')
     const now = instant(Date.now())
     await systemTransaction(database, 'apply-declarations', async (tx) => {
-      const plan = planChanges(await loadCurrent(tx), read.value, now)
+      const plan = planChanges(await loadCurrent(tx, now), read.value, now)
       if (!plan.ok) throw new Error('the test tree is refused')
       await applyChanges(
         tx,

@@ -5,6 +5,7 @@ import { systemTransaction, tenantTransaction } from '../../src/db/index.ts'
 import { instant, plusDays } from '../../src/kernel/index.ts'
 import { appendAuditEntry } from '../../src/audit/index.ts'
 import { actOnLicense } from '../../src/licensing/index.ts'
+import { acknowledgeNotice, appendCard, appendNotice, Card, cardTexts } from '../../src/release/index.ts'
 import { loadUsage } from '../../src/metering/index.ts'
 import { loadAccounts } from '../../src/quota/index.ts'
 import { openHouse, tester, type House } from '../support/house.ts'
@@ -268,6 +269,21 @@ async function useByTwo(): Promise<TwoTenants> {
         reason: undefined,
         facts: {},
       })
+      const noticeId = await appendNotice(tx, {
+        tenant,
+        kind: 'new_version',
+        model: 'scribe',
+        version: '1.1.0',
+        summary: 'a test',
+        issuedAt: wish.now,
+        effectiveAt: wish.now,
+        issuedBy: 'a test',
+      })
+      const card = Card.parse(Object.fromEntries(cardTexts.map((text) => [text, 'a test'])))
+      await appendCard(tx, { model: 'scribe', version: '1.0.0', card, document: '{}', by: 'a test' })
+      const actor = { kind: 'system', name: 'a test', roles: [], tenantId: undefined } as const
+      const acknowledged = await acknowledgeNotice(tx, { noticeId: noticeId ?? '', actor, now: wish.now })
+      expect(acknowledged.ok).toBe(true)
     })
   }
   house.host.setKnobs({ stallAfterChunks: 1 })

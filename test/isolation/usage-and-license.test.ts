@@ -193,7 +193,7 @@ describe('the list of models', () => {
       const { data } = await read(Models, whose, '/v1/models')
       expect(data.map(({ id, version }) => `${id} ${version}`)).toEqual(listed)
       for (const model of data)
-        expect(await read(Models.shape.data.element, whose, `/v1/models/${model.id}`)).toEqual(model)
+        expect(await read(Models.shape.data.element, whose, `/v1/models/${model.id}`)).toMatchObject(model)
       const license = await read(License, whose, '/v1/license')
       expect(license.models).toEqual(data)
     },

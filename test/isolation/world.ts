@@ -1,6 +1,6 @@
 import { createServer } from 'node:http'
 import { z } from 'zod'
-import { systemTransaction } from '../../src/db/index.ts'
+import { systemTransaction, type Database } from '../../src/db/index.ts'
 import { parseApiKey, revokeKey } from '../../src/identity/index.ts'
 import { openPort } from '../../src/platform/node/open-port.ts'
 import { instant, plusDays, type Instant } from '../../src/kernel/index.ts'
@@ -42,17 +42,20 @@ export interface World {
 
 export async function openWorld(): Promise<World> {
   // A long lease: a busy machine must not let the house take itself for dead.
-  const house = await openHouse({ environment: { LEASE_SECONDS: '60' } })
+  const now = instant(Date.now())
+  const house = await openHouse({
+    environment: { LEASE_SECONDS: '60' },
+    declared: (database, hostUrl) => declare(database, hostUrl, { now, tenants: tenantNames, closing: true }),
+  })
   const decoy = await openDecoy()
   const stop = async () => {
     await house.stop()
     await decoy.close()
   }
   try {
-    const now = instant(Date.now())
-    await declare(house, { now, tenants: tenantNames, closing: true })
     const keys = await mintKeys(house, now)
-    await declare(house, { now, tenants: tenantNames.filter((tenant) => tenant !== 'gone'), closing: false })
+    const left = tenantNames.filter((tenant) => tenant !== 'gone')
+    await declare(house.database, house.host.url, { now, tenants: left, closing: false })
     await actOn(house, { tenant: 'suspended', act: 'suspend', now })
     await actOn(house, { tenant: 'revoked', act: 'revoke', now })
     await moveResidency(house, { tenant: 'abroad', residency: ['eu-west'] })
@@ -120,15 +123,16 @@ export function required<T>(value: T | undefined, what: string): T {
 const ownerOf = (key: KeyName): TenantName => tenantNames.find((tenant) => tenant === key.split(' ')[0]) ?? 'mercy'
 
 async function declare(
-  house: House,
+  database: Database,
+  hostUrl: string,
   what: { now: Instant; tenants: readonly TenantName[]; closing: boolean },
 ): Promise<void> {
   const read = readDeclarations([
-    ...treeFor(house.host.url),
-    ...modelFiles(house.host.url),
+    ...treeFor(hostUrl),
+    ...modelFiles(hostUrl),
     ...what.tenants.flatMap((tenant) => tenantFiles(tenant, what)),
   ])
-  const applied = read.ok ? await applyDeclarations(house.database, read.value, reviewed(what.now)) : read
+  const applied = read.ok ? await applyDeclarations(database, read.value, reviewed(what.now)) : read
   if (!applied.ok) throw new Error(applied.error.flatMap((problem) => formatProblem(problem, 'tenants')).join('\n'))
 }
 

@@ -14,6 +14,8 @@ export interface CallWish {
   readonly stream: boolean
   readonly maxTokens?: number
   readonly prompt?: string
+  /** `scribe` when nothing is said. */
+  readonly model?: string
   /** Closes the connection after so long, whatever has come. */
   readonly leaveAfterMs?: number
 }
@@ -31,7 +33,7 @@ export async function callChat(agent: Agent, origin: string, wish: CallWish): Pr
       method: 'POST',
       headers: { authorization: `Bearer ${wish.key}`, 'content-type': 'application/json' },
       body: JSON.stringify({
-        model: 'scribe',
+        model: wish.model ?? 'scribe',
         stream: wish.stream,
         max_tokens: wish.maxTokens ?? 20,
         messages: [{ role: 'user', content: wish.prompt ?? 'x'.repeat(200) }],

@@ -1,9 +1,12 @@
 import { isoOf, type Instant } from '../../kernel/index.ts'
-import { systemTransaction } from '../../db/index.ts'
+import { systemTransaction, type Database } from '../../db/index.ts'
 import { graceEnd, licenseAsOf, loadLicenses, type LicenseFacts, type LicenseRevision } from '../../licensing/index.ts'
-import { reportRefusal } from '../report.ts'
-import type { LicenseIo } from './license.ts'
+import { reportRefusal, type Io } from '../report.ts'
 import { actInWords } from './license-words.ts'
+
+interface LicenseIo extends Io {
+  readonly database: Database
+}
 
 /** A license as it stood at an instant, as far as that was known at another. */
 export async function showLicense(

@@ -32,5 +32,6 @@ function followed(body: RelayBody, work: Defer): RelayBody {
       body.leave()
       end()
     },
+    cut: (words) => body.cut(words),
   }
 }
