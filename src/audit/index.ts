@@ -1,3 +1,4 @@
+export { EntryQueue, type QueueNeeds } from './entry-queue.ts'
 export {
   agentKinds,
   canonicalEntry,

@@ -13,6 +13,7 @@ export type SystemPurpose =
   | 'commit-usage'
   | 'sweep-instances'
   | 'maintain'
+  | 'audit'
 
 /** Runs `work` in one transaction over all tenants. Never with a caller's input as its scope. */
 export async function systemTransaction<T>(

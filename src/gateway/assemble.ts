@@ -1,5 +1,6 @@
 import type { Clock, Defer, Hmac, Log, Random, Uuid } from '../kernel/index.ts'
-import type { Database } from '../db/index.ts'
+import { appendAuditEntries, EntryQueue } from '../audit/index.ts'
+import { systemTransaction, type Database } from '../db/index.ts'
 import {
   GroupCommit,
   setAsideIn,
@@ -124,6 +125,11 @@ export function assembleGateway(parts: Parts): Gateway {
       spoolAfterMs: 1_000,
     },
   )
+  const entries = new EntryQueue({
+    write: (some) => systemTransaction(database, 'audit', (tx) => appendAuditEntries(tx, some)),
+    pause: (ms) => new Promise<void>((resolve) => void after(ms, resolve)),
+    log,
+  })
   return {
     clock,
     log,
@@ -134,6 +140,7 @@ export function assembleGateway(parts: Parts): Gateway {
     openStreams,
     lender,
     ledger,
+    entries,
     upstream: parts.upstream,
     circuits: memory.circuits,
     deadlines: parts.deadlines,

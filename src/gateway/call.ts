@@ -10,6 +10,7 @@ import { deliverStream, deliverWhole } from './deliver.ts'
 import { everyReason } from './every-reason.ts'
 import type { Asking, Gateway } from './gateway.ts'
 import { chargeAt, HeldCall } from './held-call.ts'
+import { noteBreakGlass, noteRefused } from './note-refused.ts'
 import type { ModelRequest, RequestRefusal } from './read-request.ts'
 import { toWire, type Refusal } from './refusal.ts'
 import { orBroken } from './or-broken.ts'
@@ -32,11 +33,18 @@ async function throughTheGates(gateway: Gateway, call: Call): Promise<Answer> {
   const principal = await authenticate(gateway, call.authorization, call.now)
   if (!principal.ok) return no(gateway, call, [principal.error])
 
+  // Whoever is known is told why, and that they were refused is entered.
+  let asked: Asked | undefined
+  const refused = (refusals: readonly Refusal[]) => {
+    noteRefused(gateway, call, { principal: principal.value, asked }, refusals)
+    return no(gateway, call, refusals)
+  }
+
   const body = await call.body()
-  if (!body.ok) return no(gateway, call, [body.error])
+  if (!body.ok) return refused([body.error])
   const request = call.parse(body.value.reveal())
-  if (!request.ok) return no(gateway, call, [request.error])
-  const asked: Asked = {
+  if (!request.ok) return refused([request.error])
+  asked = {
     model: request.value.model,
     operation: call.operation,
     facility: call.facility,
@@ -45,10 +53,10 @@ async function throughTheGates(gateway: Gateway, call: Call): Promise<Answer> {
   }
 
   const licensed = requireLicense(gateway, principal.value, call.now)
-  if (!licensed.ok) return no(gateway, call, everyReason(gateway, principal.value, licensed.error, asked))
+  if (!licensed.ok) return refused(everyReason(gateway, principal.value, licensed.error, asked))
 
   const permit = decide(gateway, licensed.value, asked)
-  if (!permit.ok) return no(gateway, call, inPrecedence(permit.error))
+  if (!permit.ok) return refused(inPrecedence(permit.error))
 
   const deployments = choose(gateway, permit.value)
 
@@ -59,7 +67,9 @@ async function throughTheGates(gateway: Gateway, call: Call): Promise<Answer> {
   const bound = boundOf(request.value.measured, permit.value.version, charge)
   gateway.ledger.requireRoom()
   const reservation = await reserve(gateway.lender, permit.value, bound, call.now)
-  if (!reservation.ok) return no(gateway, call, reservation.error)
+  if (!reservation.ok) return refused(reservation.error)
+  const { broken } = reservation.value
+  if (broken.length > 0) noteBreakGlass(gateway, call, { principal: principal.value, asked, budgets: broken })
 
   const held = new HeldCall(gateway, call, {
     reservation: reservation.value,
@@ -70,7 +80,7 @@ async function throughTheGates(gateway: Gateway, call: Call): Promise<Answer> {
   try {
     const mode = licensed.value.revision.terms.privacy[permit.value.audience] ?? 'pass'
     const content = protect(mode, body.value)
-    if (!content.ok) return no(gateway, call, [content.error])
+    if (!content.ok) return refused([content.error])
 
     const answered = await callDeployments(gateway, deployments, {
       streamed: request.value.streamed,

@@ -1,4 +1,5 @@
 import type { Clock, Defer, Log, Uuid } from '../kernel/index.ts'
+import type { EntryQueue } from '../audit/index.ts'
 import type { Database } from '../db/index.ts'
 import type { PlanRevision } from '../billing/index.ts'
 import type { IdentityNeeds } from '../identity/index.ts'
@@ -22,6 +23,8 @@ export interface Gateway extends IdentityNeeds, LicensingNeeds, PolicyNeeds, Cho
   readonly openStreams: OpenStreams
   readonly lender: Lender
   readonly ledger: GroupCommit
+  /** What gates refused, on its way to the audit entries. */
+  readonly entries: EntryQueue
   readonly deferred: Defer
   readonly bodyBytesMax: number
   monotonicMs(): number

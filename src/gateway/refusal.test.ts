@@ -107,6 +107,7 @@ const promised: Readonly<Record<string, readonly number[]>> = {
   license_expired: [403],
   license_suspended: [403],
   license_revoked: [403],
+  attestation_overdue: [403],
   model_not_licensed: [403],
   version_not_licensed: [403],
   version_recalled: [403],

@@ -74,11 +74,19 @@ function widensRates(before: Rates, after: Rates): readonly string[] {
 function widensBudget(budget: Budget, after: readonly Budget[]): readonly string[] {
   if (budget.overage === 'allow') return []
   const name = budgetName(budget)
+  // A budget of the whole limits each part of it as well.
+  if (after.some((other) => spans(other, budget) && other.overage === 'deny' && limitOf(other) <= limitOf(budget)))
+    return []
   const now = after.find((other) => budgetName(other) === name)
   if (now === undefined) return [`no budget ${name} any more`]
   if (now.overage === 'allow') return [`the budget ${name} is no limit any more`]
-  return limitOf(now) > limitOf(budget) ? [`the budget ${name}: ${now.limit} instead of ${budget.limit}`] : []
+  return [`the budget ${name}: ${now.limit} instead of ${budget.limit}`]
 }
+
+const spans = (wide: Budget, part: Budget): boolean =>
+  wide.meter === part.meter &&
+  wide.per === part.per &&
+  (['model', 'application', 'facility'] as const).every((name) => wide[name] === undefined || wide[name] === part[name])
 
 const limitOf = ({ limit }: Budget): bigint =>
   typeof limit === 'number' ? BigInt(limit) : BigInt(parseAmount(limit) ?? 0n)

@@ -1,4 +1,5 @@
 import { assert, parseAmount, type Instant, type Uuid } from '../kernel/index.ts'
+import { clinicalPurposes } from '../identity/index.ts'
 import { budgetName, type Budget, type BudgetMeter } from '../licensing/index.ts'
 import type { Permit } from '../policy/index.ts'
 import { accountOf, type Account, type AccountLimit } from './account.ts'
@@ -22,13 +23,21 @@ export type Limit =
   | { readonly kind: 'rate'; readonly meter: 'requests' | 'tokens'; readonly pocket: RatePocket }
 
 /** The limits that hold for a permit: its license's budgets that cover it, then its rates, then its slots. */
-export function limitsFor(pockets: Pockets, permit: Permit, now: Instant): readonly Limit[] {
+export function limitsFor(
+  pockets: Pockets,
+  permit: Permit,
+  { now, broken }: { now: Instant; broken: ReadonlySet<string> },
+): readonly Limit[] {
   const { licensed } = permit
   const { terms } = licensed.revision
   const limits: Limit[] = []
   for (const budget of terms.budgets)
     if (covers(budget, permit)) {
-      const pocket = pockets.budget(budgetAccount(permit, budget, now), limitOf(budget, licensed.revision.revision))
+      const limit = limitOf(budget, licensed.revision.revision)
+      const isBroken = broken.has(budgetName(budget))
+      const pocket = isBroken
+        ? pockets.budget(budgetAccount(permit, budget, now, breakGlassSuffix), overrunOf(limit, terms.breakGlass))
+        : pockets.budget(budgetAccount(permit, budget, now), limit)
       limits.push({ kind: 'budget', meter: budget.meter, pocket })
     }
   const owner = `${licensed.principal.tenant.tenantId}/${licensed.license}`
@@ -49,14 +58,30 @@ const covers = (budget: Budget, permit: Permit): boolean =>
   (budget.application === undefined || budget.application === permit.licensed.principal.application.application) &&
   (budget.facility === undefined || budget.facility === permit.facility.facility)
 
-function budgetAccount(permit: Permit, budget: Budget, now: Instant): Account {
+/** What a broken glass lends is an account of its own, so that it is capped, exact and told apart like any budget. */
+export const breakGlassSuffix = '/break-glass'
+
+/** So much of the budget once more, rounded down. */
+const overrunOf = ({ limit, revision }: AccountLimit, breakGlass: { percent: number } | undefined): AccountLimit => ({
+  limit: limit === null ? null : (limit * BigInt(breakGlass?.percent ?? 0)) / 100n,
+  revision,
+})
+
+/**
+ * Whether the license lets a call break the glass: for treatment, when a budget has ended in the middle of a shift. An
+ * evaluation treats nobody.
+ */
+export const mayBreakGlass = ({ licensed, purpose }: Permit): boolean =>
+  licensed.revision.terms.breakGlass !== undefined && clinicalPurposes.has(purpose)
+
+function budgetAccount(permit: Permit, budget: Budget, now: Instant, suffix = ''): Account {
   const { licensed } = permit
   const term = { start: licensed.revision.termStart, end: licensed.revision.termEnd }
   const period = periodOf(budget.per, term, now)
   return accountOf({
     tenantId: licensed.principal.tenant.tenantId,
     license: licensed.license,
-    budget: budgetName(budget),
+    budget: budgetName(budget) + suffix,
     periodStart: period.start,
     periodEnd: period.end,
   })

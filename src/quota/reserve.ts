@@ -4,7 +4,7 @@ import type { Permit } from '../policy/index.ts'
 import { amountIn, type Amounts } from './amounts.ts'
 import type { Bound } from './bound.ts'
 import type { BudgetPocket, Shortage } from './budget-pocket.ts'
-import { limitsFor, type Limit, type Pockets } from './limits.ts'
+import { breakGlassSuffix, limitsFor, mayBreakGlass, type Limit, type Pockets } from './limits.ts'
 import type { RatePocket, RateShortage } from './rate-pocket.ts'
 
 export type QuotaRefusal =
@@ -37,6 +37,8 @@ interface ReservationFacts {
   readonly bound: Amounts
   readonly budgets: readonly BudgetHold[]
   readonly rates: readonly RateHold[]
+  /** Budgets that had ended, and over which the license lets treatment go on. */
+  readonly broken: readonly string[]
 }
 
 /** All limits of a call, taken. It ends in exactly one settlement. */
@@ -58,22 +60,41 @@ export async function reserve(
   now: Instant,
 ): Promise<Result<Reservation, readonly QuotaRefusal[]>> {
   await pockets.requireFresh()
-  let needs = needsOf(limitsFor(pockets, permit, now), bound)
+  const broken = new Set<string>()
+  const look = () => needsOf(limitsFor(pockets, permit, { now, broken }), bound)
+  let needs = look()
   for (let round = 0; round < roundsMax; round++) {
     if (needs.some((need) => need.isLost())) {
       // The instance was taken for dead while this call waited. It looks again, in the pockets of the new one.
       await pockets.requireFresh()
-      needs = needsOf(limitsFor(pockets, permit, now), bound)
+      needs = look()
     }
     // Until `take` nothing is awaited: what was seen to be free is still free.
     const short = needs.find((need) => !need.fits())
-    if (short === undefined) return ok(take(needs, { permit, instanceId: pockets.instanceId, startedAt: now }, bound))
+    if (short === undefined) {
+      const call = { permit, instanceId: pockets.instanceId, startedAt: now, broken: [...broken] }
+      return ok(take(needs, call, bound))
+    }
     const turn = await short.wait()
-    if ('refusal' in turn) return err([turn.refusal, ...needs.flatMap((need) => (need === short ? [] : need.known()))])
+    if ('refusal' in turn) {
+      const ended = endedBudget(turn.refusal)
+      if (ended !== undefined && !broken.has(ended) && mayBreakGlass(permit)) {
+        broken.add(ended)
+        needs = look()
+        continue
+      }
+      return err([turn.refusal, ...needs.flatMap((need) => (need === short ? [] : need.known()))])
+    }
     turn.claim()
   }
   return err([{ reason: 'concurrency_exceeded' }])
 }
+
+/** A budget that is used up; one that calls in flight hold may still come free. */
+const endedBudget = (refusal: QuotaRefusal): string | undefined =>
+  refusal.reason === 'budget_exhausted' && !refusal.held && !refusal.budget.endsWith(breakGlassSuffix)
+    ? refusal.budget
+    : undefined
 
 /** One limit, as this call needs it. */
 interface Need {
@@ -166,7 +187,7 @@ function roomIn(free: bigint, measure: (amounts: Amounts) => bigint, bound: Boun
 
 function take(
   needs: readonly Need[],
-  call: Pick<ReservationFacts, 'permit' | 'instanceId' | 'startedAt'>,
+  call: Pick<ReservationFacts, 'permit' | 'instanceId' | 'startedAt' | 'broken'>,
   bound: Bound,
 ): Reservation {
   const outputTokensMax = needs.reduce((least, need) => Math.min(least, need.room()), bound.outputTokensWanted)

@@ -132,7 +132,8 @@ test('a license revision keeps its terms, who recorded it, and the digest of wha
   expect(row).toMatchObject({
     revision: 1,
     effective_at: new Date(now),
-    recorded_by: 'declarations',
+    recorded_by: 'a test',
+    approved_by: 'its reviewer',
     plan: 'standard',
     term_start: new Date('2026-07-01T05:00:00Z'),
     term_end: new Date('2027-07-01T05:00:00Z'),

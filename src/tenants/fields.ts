@@ -144,6 +144,21 @@ export const fields: Readonly<Record<string, Field>> = {
   'license.term.end': field('The first instant that is no longer in it, with its offset.', '2027-07-01T00:00:00-05:00'),
   'license.term.graceDays': field('Days after the end on which calls still pass, marked as grace.', '14'),
   'license.evaluation': field('true for an evaluation: never for treatment.', 'true'),
+  'license.expiry': field(
+    'What the end does: stop at once, grace for graceDays (when absent), or read-only: after the grace still readable.',
+    'grace',
+  ),
+  'license.attestations': field(
+    'What the tenant has to have attested from an instant on; overdue, no call passes.',
+    '[{ kind: training, due: 2026-09-01T00:00:00Z }]',
+  ),
+  'license.attestations[].kind': field('What is attested.', 'training'),
+  'license.attestations[].due': field('From when on, with its offset.', '2026-09-01T00:00:00Z'),
+  'license.breakGlass': field(
+    'For treatment alone: so much more of a budget that has ended, entered and billed.',
+    '{ percent: 10 }',
+  ),
+  'license.breakGlass.percent': field('Percent of the budget, 50 at most.', '10'),
   'license.entitlements': field(
     'The rights, one per model and way of use.',
     '[{ model: clinical-assistant, versions: ">=1.0.0 <2.0.0", pin: 1.2.0, audiences: [clinician], purposes: [TREAT] }]',

@@ -245,7 +245,7 @@ describe('what must not change', () => {
       with2((kept) => ({ ...kept, row: { ...kept.row, termEnd: instant(Date.parse(at)) } }))
     expect(
       refusals(
-        with2((kept) => ({ ...kept, revokedAt: now })),
+        with2((kept) => ({ ...kept, overSince: now })),
         renumbered,
       ),
     ).toEqual([])

@@ -239,7 +239,7 @@ const misused: readonly (readonly [args: string, says: string])[] = [
   ['key rotate x --overlap-hours soon', '--overlap-hours must be a number from 0 to 720'],
   ['key revoke', 'which key?'],
   ['key revoke x y', '`key revoke` does not take `y`'],
-  ['license', 'formulary license show|suspend|resume|revoke'],
+  ['license', 'formulary license show|history|draft'],
   ['license show', 'which license?'],
   ['license suspend LIC-OWNER', 'say why'],
   ['license suspend LIC-OWNER --reason x --until tomorrow', '--until must be a day or a time with its zone'],

@@ -287,7 +287,17 @@ describe('a database from before there were policies', () => {
     try {
       if (isUsed)
         await systemTransaction(database, 'administer', (tx) =>
-          tx.insertInto('model').values({ model: 'scribe', title: 'Scribe', protocol: 'openai' }).execute(),
+          tx
+            .insertInto('plan_revision')
+            .values({
+              plan: 'older',
+              revision: 1,
+              currency: 'USD',
+              prices: '[]',
+              effective_at: new Date(),
+              document_sha256: Buffer.alloc(32),
+            })
+            .execute(),
         )
       await migrateDatabase({ ownerUrl, migrations })
       const owner = await systemTransaction(database, 'administer', (tx) => loadOwnerPolicies(tx))

@@ -4,7 +4,7 @@ import { sql } from 'kysely'
 import { systemTransaction, tenantTransaction } from '../../src/db/index.ts'
 import { instant, plusDays } from '../../src/kernel/index.ts'
 import { appendAuditEntry } from '../../src/audit/index.ts'
-import { actOnLicense } from '../../src/licensing/index.ts'
+import { actOnLicense, attest } from '../../src/licensing/index.ts'
 import { acknowledgeNotice, appendCard, appendNotice, Card, cardTexts } from '../../src/release/index.ts'
 import { loadUsage } from '../../src/metering/index.ts'
 import { loadAccounts } from '../../src/quota/index.ts'
@@ -259,6 +259,7 @@ async function useByTwo(): Promise<TwoTenants> {
       const wish = { license, reason: 'a test', until: undefined, actor: tester, now: instant(Date.now()) }
       await actOnLicense(tx, { ...wish, act: 'suspend' })
       await actOnLicense(tx, { ...wish, act: 'resume' })
+      await attest(tx, { ...wish, kind: 'training', attestedAt: wish.now, validUntil: undefined })
       await appendAuditEntry(tx, {
         tenantId: await tenantIdOf(tenant),
         at: wish.now,

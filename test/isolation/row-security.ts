@@ -16,6 +16,7 @@ export const tables: Readonly<Record<string, { readonly kind: TableKind; readonl
   license: { kind: 'tenant', may: 'insert, select' },
   license_revision: { kind: 'tenant', may: 'insert, select' },
   license_act: { kind: 'tenant', may: 'insert, select' },
+  license_attestation: { kind: 'tenant', may: 'insert, select' },
   budget_account: { kind: 'tenant', may: 'insert, select, update' },
   budget_lease: { kind: 'tenant', may: 'delete, insert, select, update' },
   reservation: { kind: 'tenant', may: 'delete, insert, select' },

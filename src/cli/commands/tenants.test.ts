@@ -50,6 +50,8 @@ async function run(args: readonly string[], json = false) {
 
 const tenantsKept = async (): Promise<number> => (await database.systemPool.query('select from tenant')).rowCount ?? 0
 
+const applying = ['apply', '--by', 'ann', '--approved-by', 'bo']
+
 test('it is used with plan or apply, and nothing else', async () => {
   for (const args of [[], ['show'], ['plan', 'apply'], ['apply', '--force'], ['toString']])
     expect(await run(args), args.join(' ')).toMatchObject({
@@ -65,26 +67,40 @@ test('plan shows and does nothing; apply does it once, and then there is nothing
   expect(planned).toMatchObject({ status: 0, err: '' })
   expect(planned.out).toContain('+ tenant lakeside  Lakeside, hospital')
   expect(await tenantsKept()).toBe(0)
-  const applied = await run(['apply'])
+  const applied = await run(applying)
   expect(applied.out).toBe(`${planned.out}\nApplied.`)
   expect(await tenantsKept()).toBe(2)
-  expect((await run(['apply'])).out).toBe('No changes: the database says what the tree says.')
+  expect((await run(applying)).out).toBe('No changes: the database says what the tree says.')
+})
+
+test('what allows more than before needs a second name, and says what it would allow', async () => {
+  await put(sampleTree)
+  for (const args of [['apply'], ['apply', '--by', 'ann', '--approved-by', 'Ann']]) {
+    const refused = await run(args)
+    expect(refused).toMatchObject({ status: 1, out: '' })
+    expect(refused.err).toMatch(/license\.yaml:1:10 {2}LIC-2 would allow more than now: a new grant of /)
+    expect(refused.err).toContain('formulary tenants apply --approved-by NAME')
+  }
+  expect(await tenantsKept()).toBe(0)
+  await run(applying)
+  await put(withEdit(sampleTree, 'lakeside/license.yaml', 'graceDays: 14', 'graceDays: 7'))
+  expect(await run(['apply', '--by', 'ann'])).toMatchObject({ status: 0, err: '' })
 })
 
 test('--json is names and fields, and no row of the database', async () => {
   await put(sampleTree)
-  await run(['apply'])
+  await run(applying)
   await put(withEdit(sampleTree, 'lakeside/tenant.yaml', 'name: Lakeside\n', 'name: Lakeshore\n'))
   const fields = [{ field: 'name', from: 'Lakeside', to: 'Lakeshore' }]
   const changes = [{ what: 'tenant', act: 'change', name: 'lakeside', fields }]
-  expect(JSON.parse((await run(['plan'], true)).out)).toEqual({ applied: false, changes, notes: [] })
-  expect(JSON.parse((await run(['apply'], true)).out)).toEqual({ applied: true, changes, notes: [] })
-  expect(JSON.parse((await run(['apply'], true)).out)).toEqual({ applied: true, changes: [], notes: [] })
+  expect(JSON.parse((await run(['plan'], true)).out)).toEqual({ applied: false, changes, notes: [], widening: [] })
+  expect(JSON.parse((await run(applying, true)).out)).toEqual({ applied: true, changes, notes: [], widening: [] })
+  expect(JSON.parse((await run(applying, true)).out)).toEqual({ applied: true, changes: [], notes: [], widening: [] })
 })
 
 test('problems are told as file, line and column, then what to write', async () => {
   await put(withEdit(sampleTree, 'lakeside/license.yaml', 'plan: standard', 'plan: standart'))
-  const refused = await run(['apply'])
+  const refused = await run(applying)
   expect(refused).toEqual({
     status: 1,
     out: '',

@@ -59,15 +59,22 @@ interface Asked {
 }
 
 function readArgs(args: readonly string[]): Asked | undefined {
-  const { values, positionals } = parseArgs({
+  const { values, positionals, tokens } = parseArgs({
     args: [...args],
     allowPositionals: true,
+    strict: false,
+    tokens: true,
     options: { by: { type: 'string' }, 'approved-by': { type: 'string' } },
   })
   const [verb, ...more] = positionals
   if (more.length > 0 || (verb !== 'plan' && verb !== 'apply')) return undefined
-  return { verb, by: values.by ?? userName(), approvedBy: values['approved-by'] }
+  if (tokens.some((token) => token.kind === 'option' && (typeof token.value !== 'string' || !names.has(token.name))))
+    return undefined
+  const named = (value: string | boolean | undefined) => (typeof value === 'string' ? value : undefined)
+  return { verb, by: named(values['by']) ?? userName(), approvedBy: named(values['approved-by']) }
 }
+
+const names = new Set(['by', 'approved-by'])
 
 function run(
   { verb, by, approvedBy }: Asked,

@@ -151,6 +151,7 @@ export async function serveGateway(options: ServeOptions): Promise<ServedGateway
       await ears.stop()
       await Promise.allSettled(open)
       await gateway.ledger.drained()
+      await gateway.entries.drained()
       await gateway.lender.stop().catch(() => log.warn('lender.stop_failed'))
       await upstream.close()
       await redis?.close()

@@ -143,6 +143,7 @@ async function closeAfter(
     await answered.catch(() => {})
     await work.ended()
     await gateway.ledger.drained()
+    await gateway.entries.drained()
     await gateway.lender.stop()
   } catch (error) {
     log.error('request.not_closed', {}, error)
