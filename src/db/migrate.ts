@@ -21,6 +21,9 @@ export async function migrateDatabase(options: {
   migrations: readonly Migration[]
 }): Promise<readonly string[]> {
   const pool = new pg.Pool({ connectionString: options.ownerUrl, max: 2, connectionTimeoutMillis: 10_000 })
+  // A connection that breaks while the pool is being closed has nobody left who waits for it.
+  pool.on('error', () => {})
+  pool.on('connect', (client) => client.on('error', () => {}))
   const kysely = new Kysely<unknown>({ dialect: new PostgresDialect({ pool }) })
   try {
     const migrator = new Migrator({

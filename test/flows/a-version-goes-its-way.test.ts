@@ -135,6 +135,8 @@ test('a demotion and a recall are one act, a recall is for good, and both are in
   )
   expect(rows.map(({ action }) => action).toSorted()).toEqual([
     'notice.issue',
+    'version.add',
+    'version.change',
     'version.demote',
     'version.promote',
     'version.recall',
