@@ -101,6 +101,23 @@ test('books that are in order are found in order', () => {
   expect(check(sound)).toEqual([])
 })
 
+/** It expired at 300 + 20 tokens, and then its process told what it had delivered. */
+const toldLate: Evidence = {
+  ...withAccount({ settled: 1_800n }),
+  ledger: [
+    ...replaced(sound.ledger, 3, (old) => ({ ...old, requests: 0n })),
+    row(3, {
+      attempt: 0,
+      outcome: 'expired',
+      usageSource: 'bound',
+      inputTokens: 300n,
+      outputTokens: 20n,
+      chargePicos: 0n,
+    }),
+  ],
+  allowances: allowance(1_860n),
+}
+
 const planted: readonly (readonly [fault: string, evidence: Evidence, rules: readonly Rule[]])[] = [
   ['a row is dropped', { ...sound, ledger: sound.ledger.slice(1) }, ['budget_differs', 'lost']],
   [
@@ -182,28 +199,21 @@ const planted: readonly (readonly [fault: string, evidence: Evidence, rules: rea
   ['a bug is shown', withCall({ status: 500, code: 'internal_error' }), ['false_refusal']],
   ['a license is taken for not begun', withCall({ status: 403, code: 'license_not_started' }), ['false_refusal']],
   ['503 without a time', withCall({ status: 503, code: 'unavailable' }), ['no_retry_after']],
+  [
+    'of a call that was open when it expired, a part is not in the budget',
+    {
+      ...withAccount({ settled: 1_700n }),
+      ledger: toldLate.ledger,
+      allowances: toldLate.allowances,
+      calls: replaced(sound.calls, 3, (old) => ({ ...old, isWhole: false, gatewayDied: true })),
+    },
+    ['budget_differs'],
+  ],
   ['a caller waits for ever', withCall({ milliseconds: 26_000 }), ['hung']],
 ]
 test.each(planted)('planted: %s', (_, evidence, rules) => {
   expect(rulesIn(evidence)).toEqual(rules)
 })
-
-/** It expired at 300 + 20 tokens, and then its process told what it had delivered. */
-const toldLate: Evidence = {
-  ...withAccount({ settled: 1_800n }),
-  ledger: [
-    ...replaced(sound.ledger, 3, (old) => ({ ...old, requests: 0n })),
-    row(3, {
-      attempt: 0,
-      outcome: 'expired',
-      usageSource: 'bound',
-      inputTokens: 300n,
-      outputTokens: 20n,
-      chargePicos: 0n,
-    }),
-  ],
-  allowances: allowance(1_860n),
-}
 
 const tolerated: readonly (readonly [what: string, evidence: Evidence])[] = [
   ['an outage that says when to come again', withCall({ status: 503, code: 'unavailable', retryAfter: '2' })],
@@ -228,6 +238,10 @@ const tolerated: readonly (readonly [what: string, evidence: Evidence])[] = [
     withCall({ status: 403, code: 'license_not_started', wrongClock: true }),
   ],
   ['a call that expired, and of which its process told later', toldLate],
+  [
+    'of a call that had ended before it expired, what had been given back',
+    { ...withAccount({ settled: 1_700n }), ledger: toldLate.ledger, allowances: toldLate.allowances },
+  ],
   [
     'an estimate where the host said what cannot be',
     { ...withRow({ usageSource: 'estimated' }), ...withUsage({ input: 999_999_999, output: 999_999_999 }) },
