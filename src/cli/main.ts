@@ -9,6 +9,7 @@ import { StartError } from '../platform/node/start-error.ts'
 import { withDatabase } from '../platform/node/given-database.ts'
 import { runKey } from './commands/key.ts'
 import { runLicense } from './commands/license.ts'
+import { runLicenseDocument, runLicenseVerify, signingVerbs } from './commands/license-document.ts'
 import { runTenants } from './commands/tenants.ts'
 import { runNotice } from './commands/notice.ts'
 import { runUsage } from './commands/usage.ts'
@@ -86,7 +87,12 @@ async function run(noun: string, rest: readonly string[], io: CommandIo): Promis
     case 'key':
       return onDatabase(io, (database, { keyPepper }) => runKey(rest, { ...io, database, keyPepper }))
     case 'license':
-      return onDatabase(io, (database) => runLicense(rest, { ...io, database }))
+      if (rest[0] === 'verify') return runLicenseVerify(rest, io)
+      return onDatabase(io, (database, { signingKey }) =>
+        signingVerbs.has(rest[0] ?? '')
+          ? runLicenseDocument(rest, { ...io, database, signingKey })
+          : runLicense(rest, { ...io, database }),
+      )
     case 'version':
       return onDatabase(io, (database) => runVersion(rest, { ...io, database }))
     case 'notice':
@@ -100,12 +106,17 @@ async function run(noun: string, rest: readonly string[], io: CommandIo): Promis
 
 async function onDatabase(
   io: CommandIo,
-  work: (database: Database, found: { config: Config; keyPepper: string | undefined }) => Promise<number>,
+  work: (
+    database: Database,
+    found: { config: Config; keyPepper: string | undefined; signingKey: string | undefined },
+  ) => Promise<number>,
 ): Promise<number> {
   const config = readConfig(io.environment)
   const found = await findDatabase(config)
   try {
-    return await withDatabase(found, (database) => work(database, { config, keyPepper: found.keyPepper }))
+    return await withDatabase(found, (database) =>
+      work(database, { config, keyPepper: found.keyPepper, signingKey: found.signingKey }),
+    )
   } finally {
     await found.close()
   }

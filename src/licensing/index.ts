@@ -36,6 +36,18 @@ export {
   type LicensingRefusal,
   type NotInForce,
 } from './require-license.ts'
-export { loadLicenses } from './store.ts'
+export { loadDocumentFacts, loadLicenses, loadOwnerName } from './store.ts'
 export { Budget, BudgetMeter, budgetName, BudgetPer, Entitlement, PrivacyMode, Rates, Terms } from './terms.ts'
 export { widens } from './widens.ts'
+export {
+  documentRefusalInWords,
+  licenseType,
+  revocationsSeconds,
+  revocationsType,
+  signLicense,
+  signRevocations,
+  verifyLicense,
+  type Checking,
+  type DocumentRefusal,
+  type LicenseClaims,
+} from './signed-license.ts'

@@ -212,3 +212,33 @@ export async function appendAttestation(
     })
     .execute()
 }
+
+/** The owner's name, as its documents say it; empty when nothing is declared. */
+export async function loadOwnerName(tx: Tx): Promise<string> {
+  const row = await tx.selectFrom('tenant').select('name').where('kind', '=', 'owner').executeTakeFirst()
+  return row?.name ?? ''
+}
+
+/** Everything that a license's document says. */
+export async function loadDocumentFacts(
+  tx: Tx,
+  license: string,
+): Promise<{ facts: LicenseFacts; owner: string; tenant: string; facilities: readonly string[] } | undefined> {
+  const row = await findLicenseRow(tx, license)
+  if (row === undefined) return undefined
+  const facts = (await loadLicenses(tx, [row.tenantId])).find((candidate) => candidate.license === license)
+  if (facts === undefined) return undefined
+  const sites = await tx
+    .selectFrom('facility')
+    .select('facility')
+    .where('tenant_id', '=', row.tenantId)
+    .where('ended_at', 'is', null)
+    .orderBy('facility')
+    .execute()
+  return {
+    facts,
+    owner: await loadOwnerName(tx),
+    tenant: row.tenant,
+    facilities: sites.map(({ facility }) => facility),
+  }
+}

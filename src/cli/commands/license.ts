@@ -28,7 +28,8 @@ export interface LicenseIo extends Io {
   readonly database: Database
 }
 
-const verbs = 'show|history|draft|grant|activate|amend|renew|transfer|attest|suspend|resume|terminate|revoke <license>'
+const verbs =
+  'show|history|draft|grant|activate|amend|renew|transfer|attest|suspend|resume|terminate|revoke|document|revocations|keys|verify <license>'
 
 type Options = ReturnType<typeof readOptions>['values']
 

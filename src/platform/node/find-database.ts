@@ -11,6 +11,7 @@ export interface FoundDatabase {
   readonly appUrl: string
   readonly role: string | undefined
   readonly keyPepper: string | undefined
+  readonly signingKey: string | undefined
   /** Stops what was started for this. */
   close(): Promise<void>
 }
@@ -24,14 +25,16 @@ export async function findDatabase(config: Config): Promise<FoundDatabase> {
     return {
       ...givenDatabase(config.DATABASE_URL, config.DATABASE_OWNER_URL),
       keyPepper: config.KEY_PEPPER,
+      signingKey: config.SIGNING_KEY,
       close: async () => {},
     }
   const dataDir = resolve(config.DATA_DIR)
   const { ownerPassword, appPassword, ...secrets } = await developmentSecrets(dataDir)
   const keyPepper = config.KEY_PEPPER ?? secrets.keyPepper
+  const signingKey = config.SIGNING_KEY ?? secrets.signingKey
   const running = await findRunningDatabase(dataDir)
-  if (running !== undefined) return { ...running, role: undefined, keyPepper, close: async () => {} }
+  if (running !== undefined) return { ...running, role: undefined, keyPepper, signingKey, close: async () => {} }
   const postgres = await startPostgres({ dataDir: resolve(dataDir, 'postgres') })
   const urls = await ensureDatabase({ adminUrl: postgres.url, database: 'formulary', ownerPassword, appPassword })
-  return { ...urls, role: undefined, keyPepper, close: () => postgres.stop() }
+  return { ...urls, role: undefined, keyPepper, signingKey, close: () => postgres.stop() }
 }
