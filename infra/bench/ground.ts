@@ -109,7 +109,8 @@ async function makeKey(database: Database, keyPepper: string, tenant: string): P
     pepper: { version: 1, secret: new TextEncoder().encode(keyPepper) },
     randomBytes: (length: number) => new Uint8Array(randomBytes(length)),
   }
-  const wish = { tenant, application: benchApplication, scopes: undefined, days: 30, now: instant(Date.now()) }
+  const actor = { kind: 'command', name: 'the bench', roles: [], tenantId: undefined } as const
+  const wish = { tenant, application: benchApplication, scopes: undefined, days: 30, actor, now: instant(Date.now()) }
   const created = await systemTransaction(database, 'administer', (tx) => createKey(tx, making, wish))
   if (!created.ok) throw new Error(`no key for ${tenant}: ${created.error.reason}`)
   return created.value.key.text.reveal()

@@ -1,5 +1,17 @@
-import { err, instantOf, ok, plusDays, type Hmac, type Instant, type Result } from '../kernel/index.ts'
+import {
+  err,
+  instantOf,
+  isoOf,
+  ok,
+  plusDays,
+  type Hmac,
+  type Instant,
+  type Result,
+  type Uuid,
+} from '../kernel/index.ts'
+import { appendAuditEntry } from '../audit/index.ts'
 import type { Tx } from '../db/index.ts'
+import { agentOf, type Actor } from './actor.ts'
 import { mintApiKey, type ApiKey } from './api-key.ts'
 import { secretHmac } from './authenticate.ts'
 import { isScope, type Scope } from './scope.ts'
@@ -31,6 +43,7 @@ export async function createKey(
     application: string
     scopes: readonly string[] | undefined
     days: number
+    actor: Actor
     now: Instant
   },
 ): Promise<Result<CreatedKey, KeyRefusal>> {
@@ -56,18 +69,41 @@ export async function createKey(
     createdAt: wish.now,
     expiresAt,
   })
+  await appendAuditEntry(tx, {
+    ...entryOf(wish, { tenantId: application.value.tenantId, keyId: key.keyId }),
+    action: 'key.create',
+    reason: undefined,
+    facts: { application: wish.application, scopes, expiresAt: isoOf(expiresAt) },
+  })
   return ok({ key, expiresAt, scopes })
 }
+
+const entryOf = (
+  { actor, now }: { actor: Actor; now: Instant },
+  { tenantId, keyId }: { tenantId: Uuid; keyId: string },
+) => ({
+  tenantId,
+  at: now,
+  agent: agentOf(actor),
+  entity: { type: 'key', id: keyId },
+  outcome: 'done' as const,
+})
 
 /** From this instant on, on every process within a second, the key is refused. Doing it twice changes nothing. */
 export async function revokeKey(
   tx: Tx,
-  wish: { keyId: string; reason: string; now: Instant },
+  wish: { keyId: string; reason: string; actor: Actor; now: Instant },
 ): Promise<Result<{ revokedAt: Instant }, KeyRefusal>> {
   const revoked = await markKeyRevoked(tx, { keyId: wish.keyId, reason: wish.reason, at: wish.now })
-  return revoked === undefined
-    ? err({ reason: 'key_not_found', keyId: wish.keyId })
-    : ok({ revokedAt: revoked.revokedAt })
+  if (revoked === undefined) return err({ reason: 'key_not_found', keyId: wish.keyId })
+  const { tenantId, application, revokedAt } = revoked
+  await appendAuditEntry(tx, {
+    ...entryOf(wish, { tenantId, keyId: wish.keyId }),
+    action: 'key.revoke',
+    reason: wish.reason,
+    facts: { application, revokedAt: isoOf(revokedAt) },
+  })
+  return ok({ revokedAt })
 }
 
 /**
@@ -77,7 +113,7 @@ export async function revokeKey(
 export async function rotateKey(
   tx: Tx,
   making: KeyMaking,
-  wish: { keyId: string; overlapHours: number; days: number; now: Instant },
+  wish: { keyId: string; overlapHours: number; days: number; actor: Actor; now: Instant },
 ): Promise<Result<CreatedKey & { oldEndsAt: Instant }, KeyRefusal>> {
   const old = await findKeyRow(tx, wish.keyId)
   if (old === undefined || (old.revoked_at !== null && instantOf(old.revoked_at) <= wish.now))
@@ -92,10 +128,17 @@ export async function rotateKey(
     application: old.application,
     scopes: old.scopes,
     days: wish.days,
+    actor: wish.actor,
     now: wish.now,
   })
   if (!created.ok) return created
   const oldEndsAt = plusDays(wish.now, wish.overlapHours / 24)
   await markKeyRevoked(tx, { keyId: wish.keyId, reason: 'rotated', at: oldEndsAt })
+  await appendAuditEntry(tx, {
+    ...entryOf(wish, { tenantId: old.tenant_id, keyId: wish.keyId }),
+    action: 'key.rotate',
+    reason: undefined,
+    facts: { application: old.application, oldEndsAt: isoOf(oldEndsAt), newKey: created.value.key.keyId },
+  })
   return ok({ ...created.value, oldEndsAt })
 }

@@ -76,7 +76,7 @@ const recall = (version: string): Promise<void> =>
 
 const revoke = (key: string): Promise<void> =>
   systemTransaction(database, 'administer', async (tx) => {
-    const wish = { keyId: parseApiKey(key)?.keyId ?? '', reason: 'lost', now: instant(Date.now()) }
+    const wish = { keyId: parseApiKey(key)?.keyId ?? '', reason: 'lost', actor: tester, now: instant(Date.now()) }
     await revokeKey(tx, wish)
   })
 
@@ -121,7 +121,7 @@ test('a revoked key is refused by four processes within a second', async () => {
   const took = await lastAcceptedAfter(
     key,
     async () => {
-      const wish = { keyId, reason: 'lost', now: instant(Date.now()) }
+      const wish = { keyId, reason: 'lost', actor: tester, now: instant(Date.now()) }
       await systemTransaction(database, 'administer', (tx) => revokeKey(tx, wish))
     },
     'invalid_api_key',
@@ -137,7 +137,7 @@ test('without any notification, the poll still brings the no within a second', a
     key,
     () =>
       systemTransaction(database, 'administer', async (tx) => {
-        const wish = { keyId, reason: 'lost', now: instant(Date.now()) }
+        const wish = { keyId, reason: 'lost', actor: tester, now: instant(Date.now()) }
         await revokeKey(tx, wish)
         // Whoever listens is cut off before the commit sends anything.
         await sql`select pg_terminate_backend(pid) from pg_stat_activity

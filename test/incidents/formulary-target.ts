@@ -14,7 +14,7 @@ import { watchWrites } from '../isolation/watch-writes.ts'
 import { formulary, project, runCommand } from '../support/command.ts'
 import { treeFor } from '../support/declarations.ts'
 import { dumpDatabase } from '../support/dump-database.ts'
-import { declareFiles, keyMaking, mintKey, openTestDatabase, testHostKey } from '../support/house.ts'
+import { declareFiles, keyMaking, mintKey, openTestDatabase, tester, testHostKey } from '../support/house.ts'
 import { until } from '../support/ledger.ts'
 import { cloneDatabase } from '../support/postgres.ts'
 import { get } from './calls.ts'
@@ -155,7 +155,7 @@ export async function openFormulary(): Promise<Target> {
     },
     declareAgain: () => mustBeAccepted(declare()),
     async rotateKey(tenant) {
-      const wish = { keyId: idOf(tenant), overlapHours: 1, days: 1, now: instant(Date.now()) }
+      const wish = { keyId: idOf(tenant), overlapHours: 1, days: 1, actor: tester, now: instant(Date.now()) }
       const rotated = await systemTransaction(database, 'administer', (tx) => rotateKey(tx, keyMaking, wish))
       if (!rotated.ok) throw new Error(rotated.error.reason)
       return withKey(tenant.name, rotated.value.key.text.reveal())
@@ -170,7 +170,7 @@ export async function openFormulary(): Promise<Target> {
       return endedAt === undefined ? withKey(tenant.name, key) : made
     },
     async revokeKey(tenant) {
-      const wish = { keyId: idOf(tenant), reason: 'a test', now: instant(Date.now()) }
+      const wish = { keyId: idOf(tenant), reason: 'a test', actor: tester, now: instant(Date.now()) }
       await systemTransaction(database, 'administer', (tx) => revokeKey(tx, wish))
     },
 

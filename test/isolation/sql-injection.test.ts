@@ -5,7 +5,7 @@ import { z } from 'zod'
 import { systemTransaction } from '../../src/db/index.ts'
 import { mintApiKey, revokeKey } from '../../src/identity/index.ts'
 import { instant } from '../../src/kernel/index.ts'
-import { openHouse, type House } from '../support/house.ts'
+import { openHouse, tester, type House } from '../support/house.ts'
 import { mistyped, withChecksum, withWrongSecret } from './impersonate.ts'
 import { sendRaw, type RawAnswer } from './raw-request.ts'
 import { watchWrites, type Writes } from './watch-writes.ts'
@@ -21,7 +21,7 @@ beforeAll(async () => {
   owner = new pg.Pool({ connectionString: house.databases.ownerUrl, max: 2 })
   key = await house.key('lakeside/ehr')
   revoked = await house.newKey('lakeside/ehr')
-  const wish = { keyId: keyIdOf(revoked), reason: 'a test', now: instant(Date.now()) }
+  const wish = { keyId: keyIdOf(revoked), reason: 'a test', actor: tester, now: instant(Date.now()) }
   await systemTransaction(house.database, 'administer', (tx) => revokeKey(tx, wish))
   writes = await watchWrites(owner, house.database.systemPool)
 })

@@ -150,7 +150,7 @@ async function mintKeys(house: House, now: Instant): Promise<ReadonlyMap<KeyName
   for (const tenant of tenantNames) keys.set(tenant, await house.newKey(`${tenant}/ward`))
   const keyId = keyIdOf(keys.get('withdrawn') ?? '')
   const revoked = await systemTransaction(house.database, 'administer', (tx) =>
-    revokeKey(tx, { keyId, reason: 'a test', now }),
+    revokeKey(tx, { keyId, reason: 'a test', actor: tester, now }),
   )
   if (!revoked.ok) throw new Error(`not revoked: ${revoked.error.reason}`)
   return keys

@@ -6,7 +6,7 @@ import { systemTransaction } from '../../src/db/index.ts'
 import { parseApiKey, revokeKey } from '../../src/identity/index.ts'
 import { instant } from '../../src/kernel/index.ts'
 import { expireInstances } from '../../src/metering/index.ts'
-import { declareTree, mintKey, testPepper } from '../support/house.ts'
+import { declareTree, mintKey, tester, testPepper } from '../support/house.ts'
 import { readBudget, readLedger, until } from '../support/ledger.ts'
 import { openWorkerd, workerTexts, type Workerd } from './runtimes.ts'
 import { bundleWorker, serveWorker, type Bundle, type ServedWorker } from './workerd.ts'
@@ -64,7 +64,9 @@ describe('what is kept from request to request', () => {
     expect((await ask(worker, key)).status).toBe(200)
     const keyId = parseApiKey(key)?.keyId ?? ''
     const now = instant(Date.now())
-    await systemTransaction(worker.database, 'administer', (tx) => revokeKey(tx, { keyId, reason: 'lost', now }))
+    await systemTransaction(worker.database, 'administer', (tx) =>
+      revokeKey(tx, { keyId, reason: 'lost', actor: tester, now }),
+    )
     await until('the key is refused', 1_000, async () => (await ask(worker, key)).status === 401)
   })
 })

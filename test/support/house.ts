@@ -165,6 +165,7 @@ export async function mintKey(
       application,
       scopes: options.scopes,
       days: options.days ?? 30,
+      actor: tester,
       now: instant(options.at ?? Date.now()),
     }),
   )

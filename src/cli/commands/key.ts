@@ -14,6 +14,7 @@ import {
 } from '../../identity/index.ts'
 import { ConfigError, readPeppers } from '../../platform/node/config.ts'
 import { nodeHmac } from '../../platform/node/ports.ts'
+import { operator } from '../operator.ts'
 import { readNumber } from '../read-values.ts'
 import { reportMisuse, reportRefusal, type Io } from '../report.ts'
 
@@ -41,6 +42,7 @@ export async function runKey(args: readonly string[], io: KeyIo): Promise<0 | 1 
   if (more.length > 0) return reportMisuse(io, `\`key ${verb}\` does not take \`${more[0]}\``)
   const days = readNumber(values.days) ?? Number.NaN
   const { now } = io
+  const actor = operator()
   const administer = <T>(work: Parameters<typeof systemTransaction<T>>[2]) =>
     systemTransaction(io.database, 'administer', work)
   switch (verb) {
@@ -48,7 +50,7 @@ export async function runKey(args: readonly string[], io: KeyIo): Promise<0 | 1 
       const [tenant = '', application = '', ...deeper] = (target ?? '').split('/')
       if (tenant === '' || application === '' || deeper.length > 0)
         return reportMisuse(io, 'whose key? formulary key create <tenant>/<application>')
-      const wish = { tenant, application, scopes: values.scope, days, now }
+      const wish = { tenant, application, scopes: values.scope, days, actor, now }
       const created = await administer((tx) => createKey(tx, making(io), wish))
       return created.ok ? show(io, madeKey(created.value)) : refuse(io, created.error)
     }
@@ -57,14 +59,14 @@ export async function runKey(args: readonly string[], io: KeyIo): Promise<0 | 1 
       const overlapHours = readNumber(values['overlap-hours'])
       if (overlapHours === undefined || overlapHours > overlapHoursMax)
         return reportMisuse(io, `--overlap-hours must be a number from 0 to ${overlapHoursMax}`)
-      const wish = { keyId: target, overlapHours, days, now }
+      const wish = { keyId: target, overlapHours, days, actor, now }
       const rotated = await administer((tx) => rotateKey(tx, making(io), wish))
       if (!rotated.ok) return refuse(io, rotated.error)
       return show(io, { ...madeKey(rotated.value), oldKeyEndsAt: isoOf(rotated.value.oldEndsAt) })
     }
     case 'revoke': {
       if (target === undefined) return reportMisuse(io, 'which key? formulary key revoke <key id>')
-      const revoked = await administer((tx) => revokeKey(tx, { keyId: target, reason: values.reason, now }))
+      const revoked = await administer((tx) => revokeKey(tx, { keyId: target, reason: values.reason, actor, now }))
       if (!revoked.ok) return refuse(io, revoked.error)
       return show(io, { keyId: target, revokedAt: isoOf(revoked.value.revokedAt) })
     }

@@ -136,6 +136,7 @@ async function demoKeys(
   known: Readonly<Record<string, string>>,
 ): Promise<Record<string, string>> {
   const now = instant(Date.now())
+  const actor = { kind: 'system', name: 'npm start', roles: [], tenantId: undefined } as const
   const making = {
     hmac: nodeHmac,
     pepper: readPeppers(keyPepper).current,
@@ -166,7 +167,14 @@ async function demoKeys(
         keys[name] = kept
         continue
       }
-      const created = await createKey(tx, making, { tenant, application, scopes: undefined, days: keyDaysMax, now })
+      const created = await createKey(tx, making, {
+        tenant,
+        application,
+        scopes: undefined,
+        days: keyDaysMax,
+        actor,
+        now,
+      })
       if (created.ok) keys[name] = created.value.key.text.reveal()
     }
     return keys
