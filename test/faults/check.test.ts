@@ -206,6 +206,7 @@ const planted: readonly (readonly [fault: string, evidence: Evidence, rules: rea
       ledger: toldLate.ledger,
       allowances: toldLate.allowances,
       calls: replaced(sound.calls, 3, (old) => ({ ...old, isWhole: false, gatewayDied: true })),
+      host: replaced(sound.host, 3, (old) => ({ ...old, finished: 'cut' })),
     },
     ['budget_differs'],
   ],
