@@ -13,14 +13,16 @@ export async function fillLedger(client: pg.Client, options: { rows: number }): 
   const missing = options.rows - Number(rows[0]?.n)
   if (missing > 0) {
     await client.query(`select ensure_usage_months(4, 3)`)
-    // The trigger adds up by hour with each statement; here it is done once, below.
+    // The trigger adds up by hour and day with each statement; here it is done once, below.
     await client.query(`set session_replication_role = replica`)
     await client.query(insertText, [missing])
-    await client.query('truncate usage_hour')
-    await client.query(rollupText)
+    await client.query('truncate usage_hour, usage_day')
+    await client.query(hoursText)
+    await client.query(daysText)
     await client.query(`set session_replication_role = origin`)
     await client.query('vacuum (analyze) usage_event')
     await client.query('vacuum (analyze) usage_hour')
+    await client.query('vacuum (analyze) usage_day')
     await client.query('checkpoint')
   }
   return { seconds: (performance.now() - began) / 1000 }
@@ -39,9 +41,15 @@ cross join lateral (select now() - make_interval(secs => (n::double precision / 
 join (select row_number() over (order by license) - 1 as place, count(*) over () as places, tenant_id, license
   from license where license <> 'LIC-OWNER') as l on l.place = n % l.places`
 
-const rollupText = `
+const hoursText = `
 insert into usage_hour (tenant_id, hour, license, facility, application, model, version, plan, plan_revision, currency,
   requests, input_tokens, output_tokens, inferences, charge_picos)
 select tenant_id, date_trunc('hour', started_at, 'UTC'), license, facility, application, model, version, plan, plan_revision,
   currency, sum(requests), sum(input_tokens), sum(output_tokens), sum(inferences), sum(charge_picos)
 from usage_event group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10`
+
+const daysText = `
+insert into usage_day
+select tenant_id, (hour at time zone 'UTC')::date, license, facility, application, model, version, plan, plan_revision,
+  currency, sum(requests), sum(input_tokens), sum(output_tokens), sum(inferences), sum(charge_picos)
+from usage_hour group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10`

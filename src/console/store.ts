@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import { picos, type Instant, type Picos, type Uuid } from '../kernel/index.ts'
 import type { Tx } from '../db/index.ts'
 import { TenantKind } from '../identity/index.ts'
+import { usageOver } from '../metering/index.ts'
 
 export interface TenantRow {
   readonly tenantId: Uuid
@@ -99,7 +100,7 @@ export interface UseRow {
   readonly charge: Picos
 }
 
-/** Sums of the ledger over [from, to), whole hours, for these tenants. */
+/** Sums of the ledger over [from, to) for these tenants. */
 export async function sumUse(
   tx: Tx,
   tenantIds: readonly Uuid[],
@@ -116,9 +117,8 @@ export async function sumUse(
   }>`
     select tenant_id, currency, sum(requests) as calls, sum(input_tokens) as input_tokens,
       sum(output_tokens) as output_tokens, sum(inferences) as inferences, sum(charge_picos) as charge_picos
-    from usage_hour
+    from ${usageOver(period)} u
     where tenant_id = any(${tenantIds}::uuid[])
-      and hour >= ${new Date(period.from)} and hour < ${new Date(period.to)}
     group by tenant_id, currency order by tenant_id, currency`.execute(tx)
   return rows.map((row) => ({
     tenantId: row.tenant_id,

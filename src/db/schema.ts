@@ -287,6 +287,24 @@ export interface UsageBatchRefused {
   why: string;
 }
 
+export interface UsageDay {
+  application: string;
+  charge_picos: Numeric;
+  currency: string;
+  day: Timestamp;
+  facility: string;
+  inferences: Int8;
+  input_tokens: Int8;
+  license: string;
+  model: string;
+  output_tokens: Int8;
+  plan: string;
+  plan_revision: number;
+  requests: Int8;
+  tenant_id: string;
+  version: string;
+}
+
 export interface UsageEvent {
   application: string;
   attempt: number;
@@ -391,6 +409,7 @@ export interface DB {
   tenant_policy_revision: TenantPolicyRevision;
   usage_batch: UsageBatch;
   usage_batch_refused: UsageBatchRefused;
+  usage_day: UsageDay;
   usage_event: UsageEvent;
   usage_hour: UsageHour;
   version_act: VersionAct;

@@ -215,7 +215,7 @@ describe('the overview', () => {
     const client = new pg.Client({ connectionString: house.databases.ownerUrl })
     await client.connect()
     await client.query('begin')
-    await client.query('lock table usage_hour in access exclusive mode')
+    await client.query('lock table usage_day in access exclusive mode')
     const slow = signedIn(admin)
     try {
       expect(await slow).toContain('The ledger took too long to add up')

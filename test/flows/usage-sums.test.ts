@@ -59,17 +59,20 @@ async function insertRows(batch: number): Promise<void> {
 const edgeOf = (random: () => number): number =>
   [0, hourMs - 1, Math.floor(random() * hourMs)][Math.floor(random() * 3)] ?? 0
 
-test('the hours are the sum of the rows', async () => {
-  const { rows } = await database.systemPool.query<{ wrong: string; hours: string }>(`
+test.for([
+  ['hour', 'usage_hour', `date_trunc('hour', started_at, 'UTC')`],
+  ['day', 'usage_day', `(started_at at time zone 'UTC')::date`],
+] as const)('by %s, the sums are those of the rows', async ([column, table, of]) => {
+  const { rows } = await database.systemPool.query<{ wrong: string; sums: string }>(`
     with added as (
-      select tenant_id, date_trunc('hour', started_at, 'UTC') as hour, application, sum(requests) as requests,
+      select tenant_id, ${of} as ${column}, application, sum(requests) as requests,
         sum(input_tokens) as input, sum(output_tokens) as output, sum(charge_picos) as charge
       from usage_event group by 1, 2, 3)
-    select count(*) as hours, count(*) filter (where h.requests is distinct from a.requests
+    select count(*) as sums, count(*) filter (where h.requests is distinct from a.requests
         or h.input_tokens is distinct from a.input or h.output_tokens is distinct from a.output
         or h.charge_picos is distinct from a.charge) as wrong
-    from added a full join usage_hour h using (tenant_id, hour, application)`)
-  expect(Number(rows[0]?.hours)).toBeGreaterThan(100)
+    from added a full join ${table} h using (tenant_id, ${column}, application)`)
+  expect(Number(rows[0]?.sums)).toBeGreaterThan(column === 'hour' ? 100 : 10)
   expect(Number(rows[0]?.wrong)).toBe(0)
 })
 

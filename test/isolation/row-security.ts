@@ -21,6 +21,7 @@ export const tables: Readonly<Record<string, { readonly kind: TableKind; readonl
   budget_lease: { kind: 'tenant', may: 'delete, insert, select, update' },
   reservation: { kind: 'tenant', may: 'delete, insert, select' },
   usage_event: { kind: 'tenant', may: 'insert, select' },
+  usage_day: { kind: 'tenant', may: 'insert, select, update' },
   usage_hour: { kind: 'tenant', may: 'insert, select, update' },
   audit_entry: { kind: 'tenant', may: 'insert, select' },
   model: { kind: 'shared', may: 'insert, select, update' },
