@@ -57,7 +57,9 @@ test('after an outage the living have time to give their sign of life', async ()
   nowMs += 5_000
   await expect(job.run({ database: unreachable, log })).rejects.toThrow()
   await systemTransaction(database, 'lend-budget', (tx) =>
-    sql`insert into instance (instance_id, platform, alive_until) values (${silent}, 'node', now() - interval '1 second')`.execute(tx),
+    sql`insert into instance (instance_id, platform, alive_until) values (${silent}, 'node', now() - interval '1 second')`.execute(
+      tx,
+    ),
   )
   expect(await standsAfter(job, 10)).toBe(true)
   expect(await standsAfter(job, 5)).toBe(true)
