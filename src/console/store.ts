@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import { picos, type Instant, type Picos, type Uuid } from '../kernel/index.ts'
-import type { Tx } from '../db/index.ts'
+import { planByValues, type Tx } from '../db/index.ts'
 import { TenantKind } from '../identity/index.ts'
 import { usageOver } from '../metering/index.ts'
 
@@ -106,6 +106,7 @@ export async function sumUse(
   tenantIds: readonly Uuid[],
   period: { from: Instant; to: Instant },
 ): Promise<readonly UseRow[]> {
+  await planByValues(tx)
   const { rows } = await sql<{
     tenant_id: Uuid
     currency: string

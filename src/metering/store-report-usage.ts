@@ -1,6 +1,6 @@
 import { sql, type RawBuilder } from 'kysely'
 import { picos, type Instant, type Picos } from '../kernel/index.ts'
-import type { Tx } from '../db/index.ts'
+import { planByValues, type Tx } from '../db/index.ts'
 
 export interface UsageTotal {
   readonly tenant: string
@@ -61,6 +61,7 @@ export async function reportUsage(
   tx: Tx,
   period: { from: Instant; to: Instant; tenant: string | undefined },
 ): Promise<readonly UsageTotal[]> {
+  await planByValues(tx)
   const { rows } = await sql<SumRow>`
     select t.tenant, u.application, u.model, u.version, u.currency, sum(u.requests) as calls,
       sum(u.input_tokens) as input_tokens, sum(u.output_tokens) as output_tokens, sum(u.inferences) as inferences,
