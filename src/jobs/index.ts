@@ -5,8 +5,8 @@ import { pruneJob } from './prune.ts'
 import { unfoldStragglersJob } from './unfold-stragglers.ts'
 
 /** The table of recurring jobs. */
-export const jobsFor = (options: { leaseSeconds: number }): readonly Job[] => [
-  expireInstancesJob(options.leaseSeconds),
+export const jobsFor = (options: Parameters<typeof expireInstancesJob>[0]): readonly Job[] => [
+  expireInstancesJob(options),
   unfoldStragglersJob,
   ensureMonthsJob,
   pruneJob,

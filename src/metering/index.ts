@@ -1,4 +1,4 @@
-export { expireInstance, expireInstances } from './store-expire-instances.ts'
+export { expireInstance, expireInstances, reachLedger } from './store-expire-instances.ts'
 export { PackedBatch } from './packed-batch.ts'
 export type { CommitNeeds, CommitOptions, OpenCall, WriteBatch, WriteLate } from './batch.ts'
 export { GroupCommit } from './group-commit.ts'

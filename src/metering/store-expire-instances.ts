@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import type { Uuid } from '../kernel/index.ts'
-import { systemTransaction, type Database, type Tx } from '../db/index.ts'
+import { systemStatement, systemTransaction, type Database, type Tx } from '../db/index.ts'
 import { unfoldAllOf } from './store-unfold.ts'
 
 /**
@@ -20,6 +20,11 @@ export async function expireInstances(database: Database): Promise<{ instances: 
     instances++
     calls += ended.calls
   }
+}
+
+/** @throws Failure when the database does not answer. */
+export async function reachLedger(database: Database): Promise<void> {
+  await systemStatement(database, 'sweep-instances', { name: 'ledger-reach', text: 'select 1', values: [] })
 }
 
 /** Ends one instance whose process is known to be dead. Nothing happens when it is ended already. */

@@ -120,7 +120,7 @@ export async function serveGateway(options: ServeOptions): Promise<ServedGateway
   })
   const jobs = runJobs({ database, log }, [
     ...(disk === undefined ? [] : [buryDeadJob(disk)]),
-    ...jobsFor({ leaseSeconds: config.LEASE_SECONDS }),
+    ...jobsFor({ leaseSeconds: config.LEASE_SECONDS, clock: nodeClock, isRunOnce: false }),
   ])
 
   let callsOpen = 0
