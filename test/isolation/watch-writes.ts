@@ -30,8 +30,12 @@ export async function watchWrites(owner: pg.Pool, system: pg.Pool): Promise<Writ
     begin
       insert into write_note values (TG_TABLE_NAME || ' ' || lower(TG_OP));
       return null;
-    end $$;
-    ${names.map((name) => `create trigger watched after insert or update or delete on ${name} for each row execute function note_write();`).join('\n')}`)
+    end $$;`)
+  // One table after the other, each in a transaction of its own: processes are at work, and take theirs in another order.
+  for (const name of names)
+    await owner.query(
+      `create trigger watched after insert or update or delete on ${name} for each row execute function note_write()`,
+    )
   return {
     async seen() {
       const notes = await owner.query<{ name: string; times: string }>(
@@ -46,7 +50,8 @@ export async function watchWrites(owner: pg.Pool, system: pg.Pool): Promise<Writ
       }
     },
     async end() {
-      await owner.query('drop function note_write() cascade; drop table write_note')
+      for (const name of names) await owner.query(`drop trigger watched on ${name}`)
+      await owner.query('drop function note_write(); drop table write_note')
     },
   }
 }
