@@ -313,6 +313,7 @@ export interface UsageEvent {
   currency: string;
   deployment: string;
   duration_ms: number;
+  ends_call: Generated<boolean>;
   facility: string;
   first_byte_ms: number | null;
   host_status: number | null;

@@ -1,5 +1,6 @@
 import { Failure, requestName, type Uuid } from '../kernel/index.ts'
 import { pause, type CommitNeeds, type CommitOptions } from './batch.ts'
+import { endHolds, type LeaseUse } from '../quota/index.ts'
 import { packBatch, type EndedCall, type SettledRow } from './packed-batch.ts'
 import type { SafeKeeping } from './safe-keeping.ts'
 
@@ -10,9 +11,15 @@ interface Waiting extends SettledRow {
   readonly reject: (error: Failure) => void
 }
 
+/** A call whose note is to go, and what is held until it has gone. */
+interface Ending {
+  readonly call: EndedCall
+  readonly uses: readonly LeaseUse[]
+}
+
 interface Load {
   readonly rows: readonly Waiting[]
-  readonly ended: readonly EndedCall[]
+  readonly ended: readonly Ending[]
 }
 
 /** One lane of the group commit: at most one batch in flight, batches numbered without a gap. */
@@ -22,7 +29,7 @@ export class CommitLane {
   readonly #options: CommitOptions
   readonly #keeping: SafeKeeping
   #waiting: Waiting[] = []
-  #ended: EndedCall[] = []
+  #ended: Ending[] = []
   #numbering: { instanceId: Uuid; last: number } | undefined
   #running: Promise<void> | undefined
   #inFlight = 0
@@ -47,8 +54,8 @@ export class CommitLane {
   }
 
   /** There is a note of a call in flight that has to go. It goes with the next batch, or soon. */
-  end(call: EndedCall): void {
-    this.#ended.push(call)
+  end(ending: Ending): void {
+    this.#ended.push(ending)
     this.#run()
   }
 
@@ -92,8 +99,9 @@ export class CommitLane {
     if (load.rows.length === 0 && load.ended.length === 0) return
     if (this.#numbering?.instanceId !== instanceId) this.#numbering = { instanceId, last: 0 }
     const number = ++this.#numbering.last
-    const batch = packBatch({ instanceId, lane: this.#lane, number }, load)
-    const uses = load.rows.flatMap((row) => row.uses)
+    const ended = load.ended.map(({ call }) => call)
+    const batch = packBatch({ instanceId, lane: this.#lane, number }, { rows: load.rows, ended })
+    const uses = [...load.rows, ...load.ended].flatMap((end) => end.uses)
     for (let attempt = 0; ; attempt++) {
       try {
         const outcome = await this.#keeping.keep(batch, uses)
@@ -109,6 +117,8 @@ export class CommitLane {
           // A bug: a batch is one packed row, of which the database has nothing to say.
           const requests = load.rows.map(({ event }) => requestName(event.requestId))
           this.#needs.log.error('ledger.write_refused', { lane: this.#lane, requests }, error)
+          // What was used stays taken in this instance's leases; a slot would be lost for ever.
+          endHolds(uses)
           return refuse(load, new Failure('database', 'the ledger refused a batch', { retryable: false, cause: error }))
         }
         this.#tellWhoWaitedLong(load)

@@ -1,5 +1,5 @@
 import { Failure } from '../kernel/index.ts'
-import type { LeaseUse } from '../quota/index.ts'
+import { endHolds, type LeaseUse } from '../quota/index.ts'
 import type { CommitNeeds, CommitOptions, OpenCall } from './batch.ts'
 import { CommitLane } from './commit-lane.ts'
 import { Journal } from './journal.ts'
@@ -45,18 +45,18 @@ export class GroupCommit {
     this.#journal.note(call)
   }
 
-  /** A call is no longer in flight: its note goes, should there be one. */
-  close(call: EndedCall): void {
-    this.#end(call, this.#freeLane())
+  /** A call ends without a row, because no host was asked: its note goes, should there be one, and then its hold. */
+  close(call: EndedCall, uses: readonly LeaseUse[]): void {
+    if (!this.#end(call, this.#freeLane(), uses)) endHolds(uses)
   }
 
   /**
-   * Resolves when the row is safe. `last` is said with the last row of a call: it is no longer in flight then.
+   * Resolves when the row is safe. With the row that ends a call it is no longer in flight, and its holds end.
    * @throws Failure when it could not be written in time.
    */
-  append(event: UsageEvent, uses: readonly LeaseUse[], options: { last: boolean }): Promise<void> {
+  append(event: UsageEvent, uses: readonly LeaseUse[]): Promise<void> {
     const lane = this.#freeLane()
-    if (options.last) this.#end(event, lane)
+    if (event.endsCall) this.#end(event, lane, [])
     return lane.append({ event, uses })
   }
 
@@ -77,8 +77,9 @@ export class GroupCommit {
     return this.#lanes.reduce((sum, lane) => sum + lane.waiting, 0)
   }
 
-  #end({ tenantId, requestId }: EndedCall, lane: CommitLane): void {
-    this.#journal.ended(requestId, () => lane.end({ tenantId, requestId }))
+  /** @returns whether there is a note; with its removal the holds end. */
+  #end({ tenantId, requestId }: EndedCall, lane: CommitLane, uses: readonly LeaseUse[]): boolean {
+    return this.#journal.ended(requestId, () => lane.end({ call: { tenantId, requestId }, uses }))
   }
 
   /** Batches that only this machine's disk knows. */

@@ -36,13 +36,14 @@ export class Journal {
 
   /**
    * A call ends. `remove` is said when there is a note of it that has to go, and as soon as it can: a note on its way
-   * would come after its removal.
+   * would come after its removal. @returns whether there is one.
    */
-  ended(requestId: Uuid, remove: () => void): void {
+  ended(requestId: Uuid, remove: () => void): boolean {
     this.#waiting.delete(requestId)
-    if (!this.#noted.delete(requestId)) return
+    if (!this.#noted.delete(requestId)) return false
     if (this.#sending.has(requestId)) this.#sending.set(requestId, remove)
     else remove()
+    return true
   }
 
   async drained(): Promise<void> {

@@ -1,5 +1,5 @@
 import { Failure } from '../kernel/index.ts'
-import type { LeaseUse } from '../quota/index.ts'
+import { endHolds, type LeaseUse } from '../quota/index.ts'
 import { pause, type CommitNeeds, type WriteBatch } from './batch.ts'
 import type { PackedBatch } from './packed-batch.ts'
 import type { Unfolder } from './unfolder.ts'
@@ -11,7 +11,8 @@ type Outcome = Awaited<ReturnType<WriteBatch>>
 const lookAgainMs = 250
 
 /**
- * Makes a batch safe, so that no crash of ours loses it: in the database, and while that is away in the spool. What was
+ * Makes a batch safe, so that no crash of ours loses it: in the database, and while that is away in the spool. Then, and
+ * not before, the holds of its calls end. What was
  * spooled is written as soon as the database is back, under the same number, so that a batch of which both have heard
  * counts once.
  */
@@ -79,6 +80,7 @@ export class SafeKeeping {
 
   #known(outcome: Outcome, batch: PackedBatch, uses: readonly LeaseUse[]): Kept {
     if (outcome === 'fenced') return 'fenced'
+    endHolds(uses)
     this.#unfolder.add(batch, uses)
     return 'kept'
   }
@@ -90,6 +92,7 @@ export class SafeKeeping {
       this.#needs.log.error('ledger.spool_refused', { lane: batch.lane, number: batch.number }, error)
       return false
     }
+    endHolds(uses)
     this.#spooled.push(uses)
     this.#replaying ??= this.#replayUntilBack().finally(() => {
       this.#replaying = undefined

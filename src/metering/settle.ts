@@ -65,28 +65,26 @@ export function noteInFlight(
 }
 
 /** An attempt that gave the caller nothing: its row says that the host was asked, and nothing was used of the budgets. */
-export async function recordFailedAttempt(ledger: GroupCommit, facts: CallFacts, failed: FailedAttempt): Promise<void> {
-  await ledger.append(
-    {
-      ...facts,
-      attempt: failed.attempt,
-      outcome: failed.outcome,
-      hostStatus: failed.hostStatus,
-      firstByteMs: undefined,
-      durationMs: Math.round(failed.durationMs),
-      deployment: failed.deployment.deployment,
-      region: failed.deployment.region,
-      requests: 0,
-      inputTokens: 0,
-      outputTokens: 0,
-      inferences: 0,
-      usageSource: 'none',
-      charge: zeroPicos,
-    },
-    [],
-    { last: false },
-  )
-}
+const failedEvent = (facts: CallFacts, failed: FailedAttempt, endsCall: boolean): UsageEvent => ({
+  ...facts,
+  attempt: failed.attempt,
+  endsCall,
+  outcome: failed.outcome,
+  hostStatus: failed.hostStatus,
+  firstByteMs: undefined,
+  durationMs: Math.round(failed.durationMs),
+  deployment: failed.deployment.deployment,
+  region: failed.deployment.region,
+  requests: 0,
+  inputTokens: 0,
+  outputTokens: 0,
+  inferences: 0,
+  usageSource: 'none',
+  charge: zeroPicos,
+})
+
+export const recordFailedAttempt = (ledger: GroupCommit, facts: CallFacts, failed: FailedAttempt): Promise<void> =>
+  ledger.append(failedEvent(facts, failed, false), [])
 
 export interface CallEnd {
   readonly attempt: number
@@ -119,6 +117,7 @@ export function settle(ledger: GroupCommit, reservation: Reservation, facts: Cal
     ...facts,
     ...counted,
     attempt: end.attempt,
+    endsCall: true,
     outcome: end.outcome,
     hostStatus: end.hostStatus,
     firstByteMs: end.firstByteMs === undefined ? undefined : Math.round(end.firstByteMs),
@@ -128,12 +127,12 @@ export function settle(ledger: GroupCommit, reservation: Reservation, facts: Cal
     usageSource: usage.source,
     charge,
   }
-  return ledger.append(event, uses, { last: true })
+  return ledger.append(event, uses)
 }
 
 /**
- * Ends a reservation of which nothing was used: no deployment gave an answer. The failed attempts have their rows; with
- * the last of them the hold is gone.
+ * Ends a reservation of which nothing was used: no deployment gave an answer. The attempts have their rows, and the row
+ * of the last one ends the call.
  */
 export async function release(
   ledger: GroupCommit,
@@ -141,7 +140,12 @@ export async function release(
   facts: CallFacts,
   attempts: readonly FailedAttempt[],
 ): Promise<void> {
-  endReservation(reservation, { requests: 0, inputTokens: 0, outputTokens: 0, inferences: 0, cost: zeroPicos })
-  ledger.close(facts)
-  await Promise.all(attempts.map((failed) => recordFailedAttempt(ledger, facts, failed)))
+  const nothing = { requests: 0, inputTokens: 0, outputTokens: 0, inferences: 0, cost: zeroPicos }
+  const uses = endReservation(reservation, nothing)
+  const last = attempts.at(-1)
+  if (last === undefined) return ledger.close(facts, uses)
+  await Promise.all([
+    ...attempts.slice(0, -1).map((failed) => recordFailedAttempt(ledger, facts, failed)),
+    ledger.append(failedEvent(facts, last, true), uses),
+  ])
 }

@@ -51,19 +51,19 @@ async function expireOne(tx: Tx, instanceId: Uuid): Promise<{ calls: number }> {
   await sql`
     delete from reservation r using usage_event e
     where r.instance_id = ${instanceId} and e.tenant_id = r.tenant_id and e.started_at = r.started_at
-      and e.request_id = r.request_id and e.requests = 1`.execute(tx)
+      and e.request_id = r.request_id and (e.ends_call or e.requests = 1)`.execute(tx)
   const events = await sql<{ calls: string }>`
     with event as (
       insert into usage_event (
         tenant_id, request_id, attempt, started_at, operation, streamed, outcome, duration_ms,
         license, license_revision, facility, application, key_id, audience, purpose, model, version, deployment, region,
         requests, input_tokens, output_tokens, inferences, usage_source, plan, plan_revision, currency, charge_picos,
-        policy, instance_id)
+        policy, instance_id, ends_call)
       select r.tenant_id, r.request_id, 0, r.started_at, f.operation, f.streamed, 'expired',
         least(extract(epoch from now() - r.started_at) * 1000, 2147483647)::integer,
         f.license, f."licenseRevision", f.facility, f.application, f."keyId", f.audience, f.purpose, f.model, f.version,
         f.deployment, f.region, 1, f."inputTokens", f."outputTokens", f.inferences, 'bound', f.plan, f."planRevision",
-        f.currency, 0, f.policies, r.instance_id
+        f.currency, 0, f.policies, r.instance_id, true
       from reservation r cross join lateral jsonb_to_record(r.facts) as f (
         operation text, streamed boolean, license text, "licenseRevision" integer, facility text, application text,
         "keyId" text, audience text, purpose text, model text, version text, deployment text, region text,

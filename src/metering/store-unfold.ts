@@ -21,7 +21,7 @@ entry as materialized (
   select t.instance_id, t.written_at, to_timestamp(e."startedAt" / 1000.0) as started_at, e.*
   from taken t cross join lateral json_to_recordset(t.events) as e (
     "tenantId" uuid, "requestId" uuid, attempt smallint, "startedAt" bigint, operation text, streamed boolean,
-    outcome text, "hostStatus" smallint, "firstByteMs" integer, "durationMs" integer, license text,
+    outcome text, "endsCall" boolean, "hostStatus" smallint, "firstByteMs" integer, "durationMs" integer, license text,
     "licenseRevision" integer, facility text, application text, "keyId" text, audience text, purpose text, model text,
     version text, deployment text, region text, requests smallint, "inputTokens" bigint, "outputTokens" bigint,
     inferences bigint, "usageSource" text, plan text, "planRevision" integer, currency text, charge bigint,
@@ -31,11 +31,11 @@ event as (
     tenant_id, request_id, attempt, started_at, settled_at, operation, streamed, outcome, host_status, first_byte_ms,
     duration_ms, license, license_revision, facility, application, key_id, audience, purpose, model, version,
     deployment, region, requests, input_tokens, output_tokens, inferences, usage_source, plan, plan_revision, currency,
-    charge_picos, policy, instance_id)
+    charge_picos, policy, instance_id, ends_call)
   select "tenantId", "requestId", attempt, started_at, written_at, operation, streamed, outcome, "hostStatus",
     "firstByteMs", "durationMs", license, "licenseRevision", facility, application, "keyId", audience, purpose, model,
     version, deployment, region, ${requests}, "inputTokens", "outputTokens", inferences, "usageSource", plan,
-    "planRevision", currency, charge, policies, instance_id
+    "planRevision", currency, charge, policies, instance_id, coalesce("endsCall", requests = 1)
   from entry
   on conflict do nothing
   returning tenant_id, request_id, attempt, requests),

@@ -20,6 +20,8 @@ export type Outcome =
 export interface UsageEvent extends CallFacts {
   /** Counts from one; zero for a call that expired, of which nobody knows how many there were. */
   readonly attempt: number
+  /** Whether the call ended with it: no attempt came after it, and what the call held is free. */
+  readonly endsCall: boolean
   readonly outcome: Outcome
   readonly hostStatus: number | undefined
   readonly firstByteMs: number | undefined

@@ -10,7 +10,7 @@ export {
 } from './account.ts'
 export { boundOf, type Bound, type Measured } from './bound.ts'
 export { BudgetPocket, type PocketTime } from './budget-pocket.ts'
-export { endReservation, type LeaseUse } from './end-reservation.ts'
+export { endHolds, endReservation, type LeaseUse } from './end-reservation.ts'
 export { Lender, type LenderOptions } from './lender.ts'
 export { limitOf } from './limits.ts'
 export { periodOf } from './periods.ts'

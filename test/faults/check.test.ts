@@ -200,10 +200,12 @@ const planted: readonly (readonly [fault: string, evidence: Evidence, rules: rea
   ['a license is taken for not begun', withCall({ status: 403, code: 'license_not_started' }), ['false_refusal']],
   ['503 without a time', withCall({ status: 503, code: 'unavailable' }), ['no_retry_after']],
   [
-    'of a call that was open when it expired, a part is not in the budget',
+    'of a call that expired, a part is not in the budget, and nobody has told of its end',
     {
       ...withAccount({ settled: 1_700n }),
-      ledger: toldLate.ledger,
+      ledger: toldLate.ledger.filter(
+        ({ requestId, outcome }) => requestId !== row(3).requestId || outcome === 'expired',
+      ),
       allowances: toldLate.allowances,
       calls: replaced(sound.calls, 3, (old) => ({ ...old, isWhole: false, gatewayDied: true })),
       host: replaced(sound.host, 3, (old) => ({ ...old, finished: 'cut' })),
@@ -240,7 +242,7 @@ const tolerated: readonly (readonly [what: string, evidence: Evidence])[] = [
   ],
   ['a call that expired, and of which its process told later', toldLate],
   [
-    'of a call that had ended before it expired, what had been given back',
+    'of a call whose end lay in a spool when it expired, what had been given back',
     { ...withAccount({ settled: 1_700n }), ledger: toldLate.ledger, allowances: toldLate.allowances },
   ],
   [

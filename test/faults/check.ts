@@ -187,10 +187,10 @@ function checkRow(row: LedgerRow, hostRows: ReadonlyMap<string, HostSaid>): read
   return findings
 }
 
-function checkBooks({ before, after, ledger, allowances, calls, host }: Evidence): readonly Finding[] {
+function checkBooks({ before, after, ledger, allowances }: Evidence): readonly Finding[] {
   const findings: Finding[] = []
   const counted = inBudgets(ledger)
-  const isUnsure = unsureOf(calls, host)
+  const isUnsure = unsureOf(ledger)
   const leasesOf = Map.groupBy(after.leases, keyOf)
   for (const account of after.accounts) {
     const about = keyOf(account)
@@ -246,18 +246,13 @@ const isDelivery = (row: LedgerRow): boolean =>
   row.outcome !== 'expired' && (row.requests > 0n || row.outcome === 'answered' || row.chargePicos > 0n)
 
 /**
- * A call that had ended, for its caller or at its host, and was then taken to be in flight because its process died, or
- * slept, before its note had gone. Its row says the bound, uncharged; the budget lacks what the process had given back of
- * it by then. A call that was still open when its process died holds its bound in the budget to the last token.
+ * A call that was ended as expired while its real end lay in a spool, and came after it. Its row says the bound,
+ * uncharged; the budget lacks what the process had given back of it by then. Every other expired call holds its bound in
+ * the budget to the last token.
  */
-function unsureOf(calls: readonly CallSeen[], host: readonly HostSaid[]): (row: LedgerRow) => boolean {
-  const ended = new Set(
-    calls.flatMap(({ requestId, isWhole, hasLeft, status }) =>
-      requestId !== undefined && (isWhole || hasLeft || status >= 400) ? [requestId] : [],
-    ),
-  )
-  for (const { requestId, finished } of host) if (requestId !== null && finished === 'complete') ended.add(requestId)
-  return ({ outcome, requestId }) => outcome === 'expired' && ended.has(requestId)
+function unsureOf(ledger: readonly LedgerRow[]): (row: LedgerRow) => boolean {
+  const told = new Set(ledger.flatMap(({ outcome, requestId }) => (outcome === 'expired' ? [] : [requestId])))
+  return ({ outcome, requestId }) => outcome === 'expired' && told.has(requestId)
 }
 
 /** What an expired call held for its bound stays taken, whatever is told of it later. */

@@ -185,6 +185,7 @@ function openPair(seed: number) {
     const event: Omit<UsageEvent, 'charge'> & { charge: string; uses: unknown } = {
       ...call.facts,
       attempt: 1,
+      endsCall: counts || random() < 0.5,
       outcome: counts ? 'answered' : 'host_error',
       hostStatus: 200,
       firstByteMs: 1,

@@ -50,8 +50,8 @@ export class Checker {
   /** What the rows of the ledger come to for each account. */
   readonly #counted = new Map<string, bigint>()
   /**
-   * What rows say too much: of calls that had ended without use when their process died, and whose notes had not gone
-   * yet. The row stands at the bound, because nobody knows; the budget is charged as far as the lease still held it.
+   * What rows may say too much: of calls whose end was safe in the spool of a machine that did not bring it before its
+   * instance was ended. The row stands at the bound; the budget holds what the call had kept of it by then.
    */
   readonly #tooMuch = new Map<string, bigint>()
   #rowsSeen = 0
@@ -233,13 +233,13 @@ export class Checker {
         throw new Violation('nothing impossible is written', `a row of ${event.requestId}, which held nothing`)
       // A failed attempt used nothing, and what expired before it was written late counts at its bound already.
       if (event.requests === 0) continue
+      const endIsFarAway = event.outcome === 'expired' && this.#isSpooled(event.requestId)
       const amounts = { ...event, cost: event.charge }
       for (const { pocket, meter } of reservation.budgets) {
         const { id } = pocket.account
         const amount = amountIn(meter, amounts)
         this.#counted.set(id, (this.#counted.get(id) ?? 0n) + amount)
-        if (event.outcome === 'expired' && this.#ended.has(event.requestId))
-          this.#tooMuch.set(id, (this.#tooMuch.get(id) ?? 0n) + amount)
+        if (endIsFarAway) this.#tooMuch.set(id, (this.#tooMuch.get(id) ?? 0n) + amount)
       }
       this.#holding.delete(event.requestId)
       this.#countedCalls.add(event.requestId)

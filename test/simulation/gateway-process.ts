@@ -9,7 +9,15 @@ import {
   type Spool,
   type UsageEvent,
 } from '../../src/metering/index.ts'
-import { boundOf, Lender, reserve, type Authority, type LeaseUse, type RateStore } from '../../src/quota/index.ts'
+import {
+  boundOf,
+  endHolds,
+  Lender,
+  reserve,
+  type Authority,
+  type LeaseUse,
+  type RateStore,
+} from '../../src/quota/index.ts'
 import type { VersionFacts } from '../../src/policy/index.ts'
 import { Violation, type Checker } from './checker.ts'
 import type { History } from './history.ts'
@@ -37,6 +45,8 @@ export interface Surroundings {
   changePorts(ports: Ports): Ports
   /** A planted fault. */
   readonly tellsPocketsEarly: boolean
+  /** A planted fault. */
+  readonly endsHoldsEarly: boolean
   onBug(error: unknown): void
   onDeath(process: GatewayProcess): void
 }
@@ -485,15 +495,22 @@ class WatchedGroupCommit extends GroupCommit {
     this.#around = around
   }
 
-  override append(event: UsageEvent, uses: readonly LeaseUse[], options: { last: boolean }): Promise<void> {
-    if (options.last) this.#around.checker.ended(event.requestId, uses)
+  override append(event: UsageEvent, uses: readonly LeaseUse[]): Promise<void> {
+    if (event.endsCall) this.#around.checker.ended(event.requestId, uses)
     if (this.#around.tellsPocketsEarly) for (const { pocket, used } of uses) pocket.committed(used)
-    return super.append(event, uses, options)
+    return super.append(event, this.#maybeEarly(uses))
   }
 
-  override close(call: { tenantId: Uuid; requestId: Uuid }): void {
+  override close(call: { tenantId: Uuid; requestId: Uuid }, uses: readonly LeaseUse[]): void {
     this.#around.checker.released(call.requestId)
-    super.close(call)
+    super.close(call, this.#maybeEarly(uses))
+  }
+
+  /** What is not used is free before the end of its call is safe. */
+  #maybeEarly(uses: readonly LeaseUse[]): readonly LeaseUse[] {
+    if (!this.#around.endsHoldsEarly) return uses
+    endHolds(uses.map((use) => ({ ...use, reserved: use.reserved - use.used, used: 0n })))
+    return uses.map((use) => ({ ...use, reserved: use.used }))
   }
 }
 

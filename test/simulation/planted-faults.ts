@@ -67,6 +67,10 @@ export const plantedFaults: readonly Plant[] = [
     tellsPocketsEarly: true,
   },
   {
+    name: 'what a call did not use is lent to others before its end is safe',
+    endsHoldsEarly: true,
+  },
+  {
     name: 'expiry leaves the instance: one that slept writes on under its name',
     changeDatabase(database) {
       const expire = database.expire.bind(database)

@@ -13,6 +13,7 @@ export interface Plant {
   changePorts?(ports: Ports): Ports
   /** Pockets hear that their uses are committed when they are not yet. */
   readonly tellsPocketsEarly?: boolean
+  readonly endsHoldsEarly?: boolean
 }
 
 export interface Run {
@@ -109,6 +110,10 @@ class World implements Surroundings {
 
   get tellsPocketsEarly(): boolean {
     return this.#plant?.tellsPocketsEarly === true
+  }
+
+  get endsHoldsEarly(): boolean {
+    return this.#plant?.endsHoldsEarly === true
   }
 
   onBug(error: unknown): void {

@@ -273,7 +273,7 @@ export class SimulatedDatabase {
     this.unfold([...this.batches.values()].map(({ batch }) => batch).filter(({ instanceId }) => instanceId === dead))
     // A note may have come after the row that ended its call.
     const counted = new Set<Uuid>()
-    for (const { requestId, requests } of this.events.values()) if (requests === 1) counted.add(requestId)
+    for (const { requestId, endsCall } of this.events.values()) if (endsCall) counted.add(requestId)
     const charged = new Map<string, bigint>()
     for (const [requestId, { instanceId, call }] of this.notes) {
       if (instanceId !== dead) continue
@@ -354,6 +354,7 @@ const expired = ({ facts, bound, deployment, region }: OpenCall, nowMs: number):
   deployment,
   region,
   attempt: 0,
+  endsCall: true,
   outcome: 'expired',
   hostStatus: undefined,
   firstByteMs: undefined,

@@ -9,7 +9,7 @@ import { report, shrink } from './shrink.ts'
 const count = Number(process.env['SEEDS'] ?? 2_000)
 const from = Number(process.env['FROM'] ?? 1)
 /** A planted fault has to show itself within so many seeds. */
-const seedsForAFault = 500
+const seedsForAFault = 2_500
 /** On a slow machine a schedule takes some milliseconds. */
 const timeout = 60_000 + count * 10
 
