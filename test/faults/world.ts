@@ -145,7 +145,15 @@ export async function openWorld(options: { environment?: Readonly<Record<string,
     slots: places,
     agent,
     keys,
-    declareTight,
+    async declareTight(limit) {
+      await declareTight(limit)
+      // A revision is known everywhere within a second, and until then the old limit is in force.
+      const knows = async ({ seat }: Slot) =>
+        seat === undefined || (await tightLimitOf(agent, seat, keys.trial)) === limit
+      await until('every gateway knows the new limit', 20_000, async () =>
+        (await Promise.all(places.map(knows))).every((is) => is),
+      )
+    },
     refill,
     async stop() {
       isOver = true
@@ -167,6 +175,19 @@ export async function untilReady(world: World, withinMs: number): Promise<void> 
     const ready = await Promise.all(world.slots.map((slot) => isReady(world, slot)))
     return ready.every((is) => is)
   })
+}
+
+/** The limit of tokens in a month that a gateway has of a caller's license. */
+async function tightLimitOf(agent: Agent, { gateway }: Seat, key: string): Promise<bigint | undefined> {
+  const headers = { authorization: `Bearer ${key}` }
+  try {
+    const { body } = await agent.request({ origin: gateway.url, path: '/v1/license', method: 'GET', headers })
+    const license = (await body.json()) as { budgets?: readonly { budget: string; limit: string | number | null }[] }
+    const limit = license.budgets?.find(({ budget }) => budget === 'tokens/month')?.limit
+    return limit === undefined || limit === null ? undefined : BigInt(limit)
+  } catch {
+    return undefined
+  }
 }
 
 export async function isReady(world: World, { seat }: Slot): Promise<boolean> {
