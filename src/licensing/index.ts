@@ -36,7 +36,7 @@ export {
   type LicensingRefusal,
   type NotInForce,
 } from './require-license.ts'
-export { loadDocumentFacts, loadLicenses, loadOwnerName } from './store.ts'
+export { findLicenseRow, loadDocumentFacts, loadLicenses, loadOwnerName } from './store.ts'
 export { Budget, BudgetMeter, budgetName, BudgetPer, Entitlement, PrivacyMode, Rates, Terms } from './terms.ts'
 export { widens } from './widens.ts'
 export {

@@ -1,14 +1,14 @@
 import semver from 'semver'
 import { danglingName, repeatedNames } from './check-names.ts'
-import type { Declared, Tree } from './declarations.ts'
+import type { Declared, Referable, Versions } from './declarations.ts'
 import { someOf } from './nearest.ts'
 import { quoted, type Problem } from './problem.ts'
-import type { LicenseFile, ModelFile } from './schema.ts'
+import type { LicenseFile } from './schema.ts'
 
 type Entitlement = LicenseFile['entitlements'][number]
 
 /** Rights that name what is not there, cannot be served, or contradict each other. */
-export function checkEntitlements(tenant: string, license: Declared<LicenseFile>, tree: Tree): readonly Problem[] {
+export function checkEntitlements(tenant: string, license: Declared<LicenseFile>, tree: Referable): readonly Problem[] {
   const { value, source } = license
   const sites = tree.tenants.get(tenant)?.value.facilities.map(({ facility }) => facility)
   return value.entitlements.flatMap((right, index) => {
@@ -45,7 +45,7 @@ function checkVersions(
   license: Declared<LicenseFile>,
   right: Entitlement,
   index: number,
-  model: ModelFile,
+  model: Versions,
 ): readonly Problem[] {
   const { value, source } = license
   const path = ['entitlements', index]

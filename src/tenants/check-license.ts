@@ -2,12 +2,12 @@ import { clinicalPurposes } from '../identity/index.ts'
 import { budgetName } from '../licensing/index.ts'
 import { checkEntitlements } from './check-entitlements.ts'
 import { danglingName, repeatedNames } from './check-names.ts'
-import type { Declared, Tree } from './declarations.ts'
+import type { Declared, Referable } from './declarations.ts'
 import { quoted, type Problem } from './problem.ts'
 import type { LicenseFile } from './schema.ts'
 
 /** What a license refers to, and what it may not say of itself. `tenant` is the folder that it lies in. */
-export function checkLicense(tenant: string, license: Declared<LicenseFile>, tree: Tree): readonly Problem[] {
+export function checkLicense(tenant: string, license: Declared<LicenseFile>, tree: Referable): readonly Problem[] {
   const { value, source } = license
   const problems: Problem[] = []
   if (!tree.plans.has(value.plan))
@@ -53,7 +53,7 @@ function checkEvaluation({ value, source }: Declared<LicenseFile>): readonly Pro
   )
 }
 
-function checkBudgets(tenant: string, { value, source }: Declared<LicenseFile>, tree: Tree): readonly Problem[] {
+function checkBudgets(tenant: string, { value, source }: Declared<LicenseFile>, tree: Referable): readonly Problem[] {
   const owner = tree.tenants.get(tenant)?.value
   const models = [...new Set(value.entitlements.map(({ model }) => model))]
   const seen = new Set<string>()

@@ -25,6 +25,25 @@ export interface Declarations {
   readonly policies: readonly KeptPolicy[]
 }
 
+/** What a license may name. A tree has it, and so has the database. */
+export interface Referable {
+  readonly plans: ReadonlyMap<string, unknown>
+  readonly tenants: ReadonlyMap<string, { readonly value: Sites } | undefined>
+  readonly models: ReadonlyMap<string, { readonly value: Versions } | undefined>
+}
+interface Sites {
+  readonly facilities: readonly { readonly facility: string }[]
+  readonly applications: readonly { readonly application: string }[]
+}
+export interface Versions {
+  readonly model: string
+  readonly versions: readonly {
+    readonly version: string
+    readonly recalled?: string | undefined
+    readonly deployments: readonly { readonly region: string }[]
+  }[]
+}
+
 /**
  * What could be read of tenants/, by the names that the files' places give. Undefined: the file is there and has
  * problems of its own; what refers to it is not reported again.

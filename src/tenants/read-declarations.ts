@@ -47,13 +47,13 @@ export function readDeclarations(declared: readonly DeclarationFile[]): Result<D
   })
 }
 
-/** One license by itself, such as a draft that is not in the tree. What it names is not looked up here. */
-export function readLicense(file: DeclarationFile): Result<LicenseFile, readonly Problem[]> {
+/** One license by itself. What it names is not looked up here. */
+export function readLicenseFile(file: DeclarationFile): Result<Declared<LicenseFile>, readonly Problem[]> {
   const source = Source.read(file.path, file.text)
   if (!source.ok) return source
   const problems: Problem[] = []
   const read = readAs('license', files.license, source.value, problems)
-  return read === undefined ? err(sortProblems(problems)) : ok(read.value)
+  return read === undefined ? err(sortProblems(problems)) : ok(read)
 }
 
 const readable = <T>(declared: ReadonlyMap<string, Declared<T> | undefined>): readonly Declared<T>[] =>

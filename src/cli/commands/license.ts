@@ -1,13 +1,14 @@
 import { readFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
-import { assertNever, err, isoOf, ok, type Instant, type Result } from '../../kernel/index.ts'
-import { systemTransaction, type Database } from '../../db/index.ts'
+import { err, isoOf, ok, type Instant, type Result } from '../../kernel/index.ts'
+import { systemTransaction, type Database, type Tx } from '../../db/index.ts'
 import type { Actor } from '../../identity/index.ts'
 import {
   actOnLicense,
   amendLicense,
   attest,
   AttestationKind,
+  findLicenseRow,
   grantLicense,
   renewLicense,
   transferLicense,
@@ -16,7 +17,7 @@ import {
   type RecordedRevision,
   type RecordRefusal,
 } from '../../licensing/index.ts'
-import { formatProblem, grantIn, readLicense } from '../../tenants/index.ts'
+import { formatProblem, readGrant } from '../../tenants/index.ts'
 import { operator } from '../operator.ts'
 import { readInstant } from '../read-values.ts'
 import { reportMisuse, reportRefusal, type Io } from '../report.ts'
@@ -84,28 +85,25 @@ export async function runLicense(args: readonly string[], io: LicenseIo): Promis
     case 'draft':
     case 'grant':
       if (name === undefined) return reportMisuse(io, `whose? formulary license ${verb} <tenant> --file license.yaml`)
-      return onGrantFile(io, values, (grant, by) => ({
-        record: (tx) => grantLicense(tx, { tenant: name, grant, isDraft: verb === 'draft' }, by),
-      }))
-    case 'amend':
+      return onGrantFile(io, values, {
+        tenantOf: () => Promise.resolve(name),
+        record: (tx, grant) =>
+          grantLicense(tx, { tenant: name, grant, isDraft: verb === 'draft' }, deciders(io, values)),
+      })
+    case 'amend': {
       if (name === undefined) return misused(io, verb)
-      return onGrantFile(io, values, (grant, by) =>
-        grant.license === name
-          ? {
-              record: (tx) =>
-                amendLicense(
-                  tx,
-                  {
-                    license: name,
-                    change: () => grant,
-                    effectiveAt: at.effective ?? io.now,
-                    isCorrection: values.correction,
-                  },
-                  by,
-                ),
-            }
-          : { misuse: `the file is of ${grant.license}, and what is to be amended is ${name}` },
-      )
+      const { effective = io.now } = at
+      return onGrantFile(io, values, {
+        license: name,
+        tenantOf: async (tx) => (await findLicenseRow(tx, name))?.tenant,
+        record: (tx, grant) =>
+          amendLicense(
+            tx,
+            { license: name, change: () => grant, effectiveAt: effective, isCorrection: values.correction },
+            deciders(io, values),
+          ),
+      })
+    }
     case 'renew': {
       const { end } = at
       if (name === undefined) return misused(io, verb)
@@ -197,7 +195,10 @@ type Recording = Result<RecordedRevision, readonly RecordRefusal[]>
 type Work = Parameters<typeof systemTransaction<Recording>>[2]
 
 async function record(io: LicenseIo, work: Work): Promise<0 | 1> {
-  const recorded = await systemTransaction(io.database, 'administer', work)
+  return tellRecorded(io, await systemTransaction(io.database, 'administer', work))
+}
+
+function tellRecorded(io: LicenseIo, recorded: Recording): 0 | 1 {
   if (!recorded.ok) {
     const [first] = recorded.error
     return reportRefusal(io, first?.reason ?? 'refused', recorded.error.map(recordInWords).join('; '))
@@ -211,22 +212,33 @@ async function record(io: LicenseIo, work: Work): Promise<0 | 1> {
   return 0
 }
 
-/** A grant out of a file in the form of `tenants/<tenant>/license.yaml`. */
+/** A grant out of a file in the form of `tenants/<tenant>/license.yaml`, recorded when nothing speaks against it. */
 async function onGrantFile(
   io: LicenseIo,
-  values: Options,
-  work: (grant: LicenseGrant, by: Deciders) => { record: Work } | { misuse: string },
+  { file }: Options,
+  wish: {
+    /** That the file has to be of. */
+    license?: string
+    tenantOf(tx: Tx): Promise<string | undefined>
+    record(tx: Tx, grant: LicenseGrant): Promise<Recording>
+  },
 ): Promise<0 | 1 | 2> {
-  const { file } = values
   if (file === undefined) return reportMisuse(io, 'what does it grant? --file license.yaml, as in tenants/')
   const text = await readFile(file, 'utf8').catch(() => undefined)
   if (text === undefined) return reportMisuse(io, `--file ${file} cannot be read`)
-  const read = readLicense({ path: file, text })
-  if (!read.ok) {
-    const lines = read.error.flatMap((problem) => formatProblem(problem, ''))
+  const { license } = wish
+  const done = await systemTransaction(io.database, 'administer', async (tx) => {
+    const tenant = await wish.tenantOf(tx)
+    if (tenant === undefined) return err([{ reason: 'license_not_found', license: license ?? '' }] as const)
+    const grant = await readGrant(tx, tenant, { path: file, text }, io.now)
+    if (!grant.ok) return { problems: grant.error }
+    if (license !== undefined && grant.value.license !== license) return { isOf: grant.value.license }
+    return wish.record(tx, grant.value)
+  })
+  if ('problems' in done) {
+    const lines = done.problems.flatMap((problem) => formatProblem(problem, ''))
     return reportRefusal(io, 'license_file_refused', lines.join('\n'))
   }
-  const asked = work(grantIn(read.value), deciders(io, values))
-  if ('misuse' in asked) return reportMisuse(io, asked.misuse)
-  return 'record' in asked ? record(io, asked.record) : assertNever(asked, 'a grant')
+  if ('isOf' in done) return reportMisuse(io, `the file is of ${done.isOf}, and what is to be amended is ${license}`)
+  return tellRecorded(io, done)
 }
