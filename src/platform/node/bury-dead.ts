@@ -1,5 +1,5 @@
 import { readdir, rename, rm, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import type { Database } from '../../db/index.ts'
 import type { Job } from '../../jobs/index.ts'
 import { expireInstance, writeBatchTo, writeLateTo } from '../../metering/index.ts'
@@ -9,6 +9,13 @@ import { readSpool } from './spool.ts'
 
 /** A spool of another home is left alone so long after its last line, should its process only be out of sight. */
 const strangersAfterMs = 3_600_000
+
+/** Where spools lie, and which of them is this process's own. */
+export interface Graveyard {
+  readonly home: string
+  readonly folder: string
+  readonly own: string
+}
 
 /** `<home>.<pid>.<any>.spool`, and `.by-<pid>` at its end while somebody replays it. */
 const spoolPattern = /^([0-9a-f]{16})\.(\d+)\.[0-9a-f-]+\.spool(?:\.by-(\d+))?$/
@@ -20,7 +27,7 @@ export const spoolPath = (folder: string, owner: { home: string; pid: number; na
  * Ends what processes of this machine left behind, as soon as they are seen to be gone: first their spools are replayed,
  * then their instances end. Processes that nobody here can see are waited for until their sign of life is too old.
  */
-export const buryDeadJob = (place: { home: string; folder: string }): Job => ({
+export const buryDeadJob = (place: Graveyard): Job => ({
   name: 'bury-dead',
   everySeconds: 2,
   async run({ database, log }) {
@@ -38,17 +45,19 @@ export const buryDeadJob = (place: { home: string; folder: string }): Job => ({
 /** Replays spools whose processes are gone. `left`: processes whose spools somebody else is replaying. */
 async function replayOrphans(
   database: Database,
-  { home, folder }: { home: string; folder: string },
+  { home, folder, own }: Graveyard,
 ): Promise<{ replayed: number; left: ReadonlySet<number> }> {
   let replayed = 0
   const left = new Set<number>()
   for (const name of await readdir(folder).catch(() => [])) {
     const match = spoolPattern.exec(name)
-    if (match === null) continue
+    if (match === null || name === basename(own)) continue
     const [, owner, pidText, takerText] = match
     const [pid, taker] = [Number(pidText), Number(takerText ?? pidText)]
     const path = join(folder, name)
-    if (owner === home ? isRunning(taker) : !(await isForgotten(path))) {
+    // What this process took and could not replay, and what one of its number left before it, is there for it to take.
+    const isOthers = taker !== process.pid && isRunning(taker)
+    if (owner === home ? isOthers : !(await isForgotten(path))) {
       if (owner === home && taker !== pid) left.add(pid)
       continue
     }

@@ -10,7 +10,7 @@ import { jobsFor, runJobs } from '../../jobs/index.ts'
 import type { Log } from '../../kernel/index.ts'
 import { postgresLimiter, quotaChannel, rateStore, redisLimiter } from '../../quota/index.ts'
 import type { Upstream } from '../../routing/index.ts'
-import { buryDeadJob, spoolPath } from './bury-dead.ts'
+import { buryDeadJob, spoolPath, type Graveyard } from './bury-dead.ts'
 import { provideNodeCedar } from './cedar.ts'
 import { readPeppers, type Config } from './config.ts'
 import { readHome } from './home.ts'
@@ -161,15 +161,12 @@ export async function serveGateway(options: ServeOptions): Promise<ServedGateway
 }
 
 /** The spool of this process. A process that may write nowhere serves all the same, as long as the database does. */
-async function findDisk(
-  config: Config,
-  log: Log,
-): Promise<{ home: string; folder: string; spool: FileSpool } | undefined> {
+async function findDisk(config: Config, log: Log): Promise<(Graveyard & { spool: FileSpool }) | undefined> {
   try {
     const home = await readHome(config.DATA_DIR)
     const folder = join(config.DATA_DIR, 'spool')
-    const path = spoolPath(folder, { home, pid: process.pid, name: randomUUID() })
-    return { home, folder, spool: new FileSpool(path, { bytesMax: config.SPOOL_BYTES_MAX }) }
+    const own = spoolPath(folder, { home, pid: process.pid, name: randomUUID() })
+    return { home, folder, own, spool: new FileSpool(own, { bytesMax: config.SPOOL_BYTES_MAX }) }
   } catch (error) {
     log.error('spool.none', { dataDir: config.DATA_DIR }, error)
     return undefined
