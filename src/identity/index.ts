@@ -1,4 +1,15 @@
 export { agentOf, areTwoPeople, ownerRoles, Role, roles, type Actor } from './actor.ts'
+export { claimRequest, pruneAnswers, rememberAnswer, type Answer } from './admin-request.ts'
+export {
+  adminTokensMax,
+  authenticateAdmin,
+  createAdminToken,
+  listAdminTokens,
+  revokeAdminToken,
+  type AdminTokenRefusal,
+  type AdminTokenSummary,
+  type TokenHolder,
+} from './admin-token.ts'
 export { mintApiKey, parseApiKey, type ApiKey } from './api-key.ts'
 export {
   authenticate,

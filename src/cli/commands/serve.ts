@@ -35,6 +35,7 @@ export async function runServe(
       databaseUrl: appUrl,
       databaseRole: role,
       ownerToken,
+      keyPepper,
       gatewayUrl: `http://${hostInUrl(config.HOST)}:${gateways.port}`,
       secureCookie: config.NODE_ENV === 'production',
       log,

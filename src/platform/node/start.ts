@@ -83,6 +83,7 @@ export async function startHouse(options: {
       databaseUrl: urls.appUrl,
       databaseRole: urls.role,
       ownerToken,
+      keyPepper,
       gatewayUrl,
       secureCookie: config.NODE_ENV === 'production',
       log,
