@@ -7,6 +7,7 @@ import { EmbeddedPostgresError } from '../platform/node/embedded-postgres-error.
 import { readMigrations } from '../platform/node/read-migrations.ts'
 import { StartError } from '../platform/node/start-error.ts'
 import { withDatabase } from '../platform/node/given-database.ts'
+import { runAdminToken } from './commands/admin-token.ts'
 import { runKey } from './commands/key.ts'
 import { runLicense } from './commands/license.ts'
 import { runLicenseDocument, runLicenseVerify, signingVerbs } from './commands/license-document.ts'
@@ -26,7 +27,14 @@ const usage = `usage: formulary <noun> <verb> [--json]
   key rotate <key id>                    [--overlap-hours 24] [--days 90]
   key revoke <key id>                    [--reason text]
   key list [<tenant>]
-  license show | suspend | resume | revoke <license>   [--reason text] [--until time]
+  admin-token create <name>              --role licensing [--tenant name] [--days 90]  for the control plane's API
+  admin-token list | revoke <token id>   [--reason text]
+  license show | history <license>       [--at time] [--known-at time]
+  license draft | grant <tenant>         --file license.yaml [--approved-by name]
+  license amend | renew | transfer <license>           [--file license.yaml] [--end time] [--approved-by name]
+  license activate | suspend | resume | revoke | terminate <license>   --reason text [--until time]
+  license document <license> | revocations | keys      signed documents, for files
+  license verify <file>                  --keys jwks.json [--revocations file]  needs no server
   version show <model>@<version>         stage, card, digest, and what was done to it
   version sign-off | promote | demote | recall <model>@<version>   --reason text [--to stage] [--role role --by name]
   notice issue <model>@<version>         --summary text [--to licensed] [--days n]  tells those who pin an older one
@@ -86,6 +94,8 @@ async function run(noun: string, rest: readonly string[], io: CommandIo): Promis
       )
     case 'key':
       return onDatabase(io, (database, { keyPepper }) => runKey(rest, { ...io, database, keyPepper }))
+    case 'admin-token':
+      return onDatabase(io, (database, { keyPepper }) => runAdminToken(rest, { ...io, database, keyPepper }))
     case 'license':
       if (rest[0] === 'verify') return runLicenseVerify(rest, io)
       return onDatabase(io, (database, { signingKey }) =>
