@@ -3,6 +3,7 @@ import { listTokens, makeToken, revokeToken } from './operations/admin-tokens.ts
 import { listAuditEntries } from './operations/audit.ts'
 import { getPlan, listModels, listPlans, listPolicies } from './operations/catalog.ts'
 import { approveRequest, getRequest, listRequests, rejectRequest } from './operations/change-requests.ts'
+import { decideUseAsOf, replayDecision } from './operations/decisions.ts'
 import { applyTree, planTree } from './operations/declarations.ts'
 import { listTenantKeys, makeKey, revokeOneKey, rotateOneKey } from './operations/keys.ts'
 import {
@@ -64,6 +65,8 @@ export const operations: readonly AnyOperation[] = [
   listPlans,
   getPlan,
   listPolicies,
+  decideUseAsOf,
+  replayDecision,
   reportTenantUsage,
   listAuditEntries,
   listTokens,

@@ -8,6 +8,7 @@ import { readMigrations } from '../platform/node/read-migrations.ts'
 import { StartError } from '../platform/node/start-error.ts'
 import { withDatabase } from '../platform/node/given-database.ts'
 import { runAdminToken } from './commands/admin-token.ts'
+import { runDecision } from './commands/decision.ts'
 import { runKey } from './commands/key.ts'
 import { runLicense } from './commands/license.ts'
 import { runLicenseDocument, runLicenseVerify, signingVerbs } from './commands/license-document.ts'
@@ -39,6 +40,7 @@ const usage = `usage: formulary <noun> <verb> [--json]
   version sign-off | promote | demote | recall <model>@<version>   --reason text [--to stage] [--role role --by name]
   notice issue <model>@<version>         --summary text [--to licensed] [--days n]  tells those who pin an older one
   notice acknowledge <notice id> | list  [--by name] [--all]
+  decision replay <request id>           makes the decision on a recorded call again, with the facts of then
   usage report                           [--tenant name] [--from date] [--to date]`
 
 /** What surrounds the command. */
@@ -107,6 +109,8 @@ async function run(noun: string, rest: readonly string[], io: CommandIo): Promis
       return onDatabase(io, (database) => runVersion(rest, { ...io, database }))
     case 'notice':
       return onDatabase(io, (database) => runNotice(rest, { ...io, database }))
+    case 'decision':
+      return onDatabase(io, (database) => runDecision(rest, { ...io, database }))
     case 'usage':
       return onDatabase(io, (database) => runUsage(rest, { ...io, database }))
     default:

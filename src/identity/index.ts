@@ -31,6 +31,7 @@ export {
   type CreatedKey,
   type KeyMaking,
 } from './manage-keys.ts'
+export { pastPrincipal } from './past-principal.ts'
 export { parsePeppers, type Pepper, type Peppers } from './peppers.ts'
 export { isScope, scopes, type Scope } from './scope.ts'
 export { isTenant, listKeys, loadIdentities, type KeyRefusal, type KeySummary, type TenantIdentity } from './store.ts'

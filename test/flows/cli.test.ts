@@ -248,6 +248,7 @@ const misused: readonly (readonly [args: string, says: string])[] = [
   ['key', 'formulary key create|rotate|revoke|list'],
   ['admin-token', 'formulary admin-token create|list|revoke'],
   ['admin-token create', 'whose, and for what?'],
+  ['decision', 'formulary decision replay <request id>'],
   ['key frobnicate', 'formulary key create|rotate|revoke|list'],
   ['key create', 'whose key?'],
   ['key create lakeside', 'whose key?'],

@@ -86,6 +86,11 @@ export function adminOperations({ tenant, application, license, keyId, notice }:
     read('listPlans', '/plans', everybody),
     read('getPlan', '/plans/standard', everybody),
     read('listPolicies', '/policies', owners),
+    read('decideAsOf', `/decisions?tenant=${tenant}&application=${application}&model=scribe&operation=chat`, [
+      ...office,
+      'auditor',
+    ]),
+    read('replayDecision', `/decisions/${nobody}`, [...office, 'auditor']),
     read('reportUsage', `/usage?tenant=${tenant}`, everybody, true),
     read('listAuditEntries', `/audit?tenant=${tenant}`, [...office, 'auditor', 'tenant-admin'], true),
     read('listAdminTokens', '/admin-tokens', ['owner-admin', 'auditor']),

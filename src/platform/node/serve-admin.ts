@@ -8,6 +8,7 @@ import { openDatabase } from '../../db/index.ts'
 import type { Log } from '../../kernel/index.ts'
 import { openPort } from './open-port.ts'
 import { randomBytes } from 'node:crypto'
+import { provideNodeCedar } from './cedar.ts'
 import { readPeppers } from './config.ts'
 import { declaring } from './declaring.ts'
 import { nodeClock, nodeHmac } from './ports.ts'
@@ -45,6 +46,7 @@ export async function serveAdmin(options: {
   const database = open('formulary-console', { tenants: 1, system: 2 })
   // Whoever only looks must not stand in the way of a suspension.
   const control = open('formulary-admin', { tenants: 2, system: 4 })
+  provideNodeCedar()
   const peppers = readPeppers(options.keyPepper)
   const app = adminRoutes({
     log,
