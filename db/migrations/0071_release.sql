@@ -79,6 +79,8 @@ create table change_notice_acknowledgement (
 alter table model no force row level security;
 alter table model_version no force row level security;
 alter table deployment no force row level security;
+-- Each of these is a change that processes are told of.
+alter table directory_change no force row level security;
 update model_version v set upstream =
   coalesce((select array_agg(distinct d.upstream_model order by d.upstream_model)
     from deployment d where d.model = v.model and d.version = v.version), '{}');
@@ -93,6 +95,7 @@ insert into version_act (model, version, act, reason, effective_at, recorded_by)
 alter table model force row level security;
 alter table model_version force row level security;
 alter table deployment force row level security;
+alter table directory_change force row level security;
 
 alter table model_version rename column stage to first_stage;
 alter table model_version drop column recalled_at, drop column recall_reason;
