@@ -6,6 +6,7 @@ import { systemTransaction } from '../../src/db/index.ts'
 import { parseApiKey, revokeKey } from '../../src/identity/index.ts'
 import { instant } from '../../src/kernel/index.ts'
 import { expireInstances } from '../../src/metering/index.ts'
+import { recallVersion } from '../../src/release/index.ts'
 import { declareTree, mintKey, tester, testPepper } from '../support/house.ts'
 import { readBudget, readLedger, until } from '../support/ledger.ts'
 import { openWorkerd, workerTexts, type Workerd } from './runtimes.ts'
@@ -227,5 +228,28 @@ describe('an outage of ours is 503, never 401', () => {
     const asked = await ask(served, worker.key('lakeside/ehr'))
     expect([asked.status, await asked.text()]).toEqual([503, ''])
     expect(served.log()).toContain('"kind":"ConfigError"')
+  })
+})
+
+// The last: afterwards nobody may use the version that the tests above call.
+describe('a no', () => {
+  test('reaches a stream that is under way: one whose version is recalled is cut within five seconds, with an error event and its row', async () => {
+    worker.host.setKnobs({ chunks: 1_000, chunkMs: 50, ignoreCap: true })
+    const key = await mintKey(worker.database, 'lakeside/ehr')
+    const response = await ask(worker, key, { stream: true, model: 'scribe@1.0.0' })
+    expect(response.status).toBe(200)
+    const text = response.text()
+    const began = performance.now()
+    const now = instant(Date.now())
+    const wish = { model: 'scribe', version: '1.0.0', reason: 'wrong dosing tables', actor: tester, now }
+    const recalled = await systemTransaction(worker.database, 'administer', (tx) => recallVersion(tx, wish))
+    expect(recalled.ok).toBe(true)
+    expect(await text).toMatch(/data: \{"error":\{[^\n]*"code":"version_recalled"/)
+    const took = performance.now() - began
+    worker.host.resetKnobs()
+    console.log(`recalled: the stream was cut ${took.toFixed(0)} ms after the act`)
+    expect(took).toBeLessThan(5_000)
+    await worker.atRest()
+    expect((await readLedger(worker.database)).at(-1)).toMatchObject({ outcome: 'cut' })
   })
 })
