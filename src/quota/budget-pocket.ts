@@ -25,6 +25,11 @@ export interface PocketOptions {
   readonly exact?: boolean
 }
 
+/** What is used up stays used up in its period: only a new limit changes that, and it is heard of. */
+const knownMs = 10_000
+/** The longest pause between two questions for what others hold. */
+const backoffMsMax = 400
+
 interface Waiter {
   readonly needMin: bigint
   readonly need: bigint
@@ -145,7 +150,7 @@ export class BudgetPocket {
     this.#uncommitted -= used
   }
 
-  /** Whether the budget is known to be used up for a call that needs this much. Known for a second, then asked again. */
+  /** Whether the budget is known to be used up for a call that needs this much. Known for a while, then asked again. */
   knownShortage(needMin: bigint): Shortage | undefined {
     const known = this.#consumed
     const { limit } = this.#limit
@@ -274,14 +279,14 @@ export class BudgetPocket {
         }
         const { state } = answer
         const consumed = state.settled + state.used
-        this.#consumed = { amount: consumed, untilMs: this.#time.monotonicMs() + 1_000 }
+        this.#consumed = { amount: consumed, untilMs: this.#time.monotonicMs() + knownMs }
         this.#refuseWhom((waiter) => state.limit !== null && consumed + waiter.needMin > state.limit, false)
         if (this.#queue.length === 0) break
         await this.#announce()
         // Pieces in several pockets, each too small for a call, would serve nobody: together they may.
         await this.#returnFree()
         await this.#pause(backoffMs)
-        backoffMs = Math.min(100, backoffMs * 2)
+        backoffMs = Math.min(backoffMsMax, backoffMs * 2)
         const now = this.#time.monotonicMs()
         this.#serve({ partly: true })
         this.#refuseWhom((waiter) => waiter.deadlineMs <= now, true)
@@ -339,18 +344,26 @@ export class BudgetPocket {
   async #announce(): Promise<void> {
     const now = this.#time.monotonicMs()
     this.#tightUntilMs = now + this.#options.tightMs
-    if (now - this.#lastAnnouncedMs < 20) return
+    // Whoever heard it keeps nothing for `tightMs`: to say it again much sooner tells nobody anything.
+    if (now - this.#lastAnnouncedMs < this.#options.tightMs / 5) return
     this.#lastAnnouncedMs = now
     await this.#authority.announceShortage(this.account)
   }
 
+  /**
+   * Waits, and half as long when somebody gives back meanwhile: not less, or each of many instances that are short would
+   * ask after everything that any of them gives back.
+   */
   #pause(milliseconds: number): Promise<void> {
+    const beganMs = this.#time.monotonicMs()
     return new Promise((resolve) => {
-      const timer = this.#time.after(milliseconds, resolve)
+      let timer = this.#time.after(milliseconds, resolve)
       this.#nudge = () => {
-        timer.cancel()
         this.#nudge = undefined
-        resolve()
+        timer.cancel()
+        const leftMs = beganMs + milliseconds / 2 - this.#time.monotonicMs()
+        if (leftMs <= 0) resolve()
+        else timer = this.#time.after(leftMs, resolve)
       }
     })
   }
