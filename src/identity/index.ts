@@ -1,5 +1,5 @@
 export { agentOf, areTwoPeople, ownerRoles, Role, roles, type Actor } from './actor.ts'
-export { claimRequest, pruneAnswers, rememberAnswer, type Answer } from './admin-request.ts'
+export { claimRequest, pruneAnswers, rememberAnswer, type Answer } from './store-admin-request.ts'
 export {
   adminTokensMax,
   authenticateAdmin,

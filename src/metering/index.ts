@@ -1,4 +1,5 @@
-export { decideAsOf, replayCall, type PastUse, type RecordedCall, type Replayed } from './replay-decision.ts'
+export { decideAsOf, replayCall, type PastUse, type Replayed } from './replay-decision.ts'
+export type { RecordedCall } from './store-find-call.ts'
 export { expireInstance, expireInstances, reachLedger } from './store-expire-instances.ts'
 export { PackedBatch } from './packed-batch.ts'
 export type { CommitNeeds, CommitOptions, OpenCall, WriteBatch, WriteLate } from './batch.ts'
