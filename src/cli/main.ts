@@ -11,7 +11,9 @@ import { runKey } from './commands/key.ts'
 import { runLicense } from './commands/license.ts'
 import { runLicenseDocument, runLicenseVerify, signingVerbs } from './commands/license-document.ts'
 import { runTenants } from './commands/tenants.ts'
+import { runInvoice } from './commands/invoice.ts'
 import { runNotice } from './commands/notice.ts'
+import { runPeriod } from './commands/period.ts'
 import { runUsage } from './commands/usage.ts'
 import { runVersion } from './commands/version.ts'
 import { reportMisuse, reportRefusal, type Io } from './report.ts'
@@ -31,7 +33,13 @@ const usage = `usage: formulary <noun> <verb> [--json]
   version sign-off | promote | demote | recall <model>@<version>   --reason text [--to stage] [--role role --by name]
   notice issue <model>@<version>         --summary text [--to licensed] [--days n]  tells those who pin an older one
   notice acknowledge <notice id> | list  [--by name] [--all]
-  usage report                           [--tenant name] [--from date] [--to date]`
+  usage report                           [--tenant name] [--from date] [--to date]
+  period list <license>                  its months, and what their closings froze
+  period close <license> --month 2026-10 [--explain item=reason]…  freezes the month and issues its invoice
+  period reopen <license> --month 2026-10  --reason text --by name --approved-by name
+  invoice list                           [--tenant name] [--license license]
+  invoice show <number>                  its lines; with --json the document itself
+  invoice credit <number>                --reason text  takes it back whole, by a credit note`
 
 /** What surrounds the command. */
 export interface Surroundings {
@@ -97,6 +105,10 @@ async function run(noun: string, rest: readonly string[], io: CommandIo): Promis
       return onDatabase(io, (database) => runVersion(rest, { ...io, database }))
     case 'notice':
       return onDatabase(io, (database) => runNotice(rest, { ...io, database }))
+    case 'period':
+      return onDatabase(io, (database) => runPeriod(rest, { ...io, database }))
+    case 'invoice':
+      return onDatabase(io, (database) => runInvoice(rest, { ...io, database }))
     case 'usage':
       return onDatabase(io, (database) => runUsage(rest, { ...io, database }))
     default:
