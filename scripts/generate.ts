@@ -29,6 +29,12 @@ const GENERATORS: readonly Generator[] = [
     make: async () => ({ 'openapi.json': toJson(await callExport('src/app.ts', 'openApiDocument')) }),
   },
   {
+    source: 'src/admin/index.ts',
+    make: async () => ({
+      'admin-openapi.json': toJson(await callExport('src/admin/index.ts', 'adminOpenApiDocument')),
+    }),
+  },
+  {
     source: 'src/tenants/index.ts',
     make: async () => {
       const schemas = JsonSchemas.parse(await callExport('src/tenants/index.ts', 'jsonSchemas'))

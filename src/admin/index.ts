@@ -1,1 +1,5 @@
+export { controlPlane, adminOpenApiDocument } from './control-plane.ts'
+export type { Declaring, DeclaredFile, DeclarationProblem, PlannedChanges } from './declaring.ts'
+export type { ControlNeeds } from './operation.ts'
+export { operations } from './operations.ts'
 export { adminRoutes, type AdminNeeds } from './routes.ts'

@@ -1,5 +1,7 @@
 import { Hono, type Context } from 'hono'
 import type { Log } from '../kernel/index.ts'
+import { controlPlane } from './control-plane.ts'
+import type { ControlNeeds } from './operation.ts'
 
 export interface AdminNeeds {
   readonly log: Log
@@ -7,9 +9,10 @@ export interface AdminNeeds {
   metrics(): Promise<{ text: string; contentType: string } | undefined>
   /** Whether the gateway processes are up. */
   isReady(): boolean
+  readonly control: ControlNeeds
 }
 
-/** The control plane's listener: health and figures for operators. The API of the licensing office comes here. */
+/** The control plane's listener: health and figures for operators, and the API of the licensing office. */
 export function adminRoutes(needs: AdminNeeds): Hono {
   const app = new Hono()
   app.get('/healthz', (c) => c.json({ status: 'alive' }))
@@ -20,6 +23,7 @@ export function adminRoutes(needs: AdminNeeds): Hono {
       return problem(c, 503, 'A gateway process did not answer in time.', { 'retry-after': '5' })
     return c.body(figures.text, 200, { 'content-type': figures.contentType, 'cache-control': 'no-store' })
   })
+  app.route('/', controlPlane(needs.control))
   app.notFound((c) => problem(c, 404, 'There is nothing here.'))
   app.onError((error, c) => {
     needs.log.error('admin.bug', { path: c.req.routePath }, error)

@@ -1,13 +1,4 @@
-import {
-  assert,
-  err,
-  ok,
-  parseAmount,
-  picos,
-  type Instant,
-  type Result,
-  type StartSha256,
-} from '../kernel/index.ts'
+import { assert, err, ok, parseAmount, picos, type Instant, type Result, type StartSha256 } from '../kernel/index.ts'
 import { appendAuditEntry } from '../audit/index.ts'
 import { systemTransaction, type Database, type Tx } from '../db/index.ts'
 import { agentOf, type Actor } from '../identity/index.ts'

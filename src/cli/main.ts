@@ -7,6 +7,8 @@ import { EmbeddedPostgresError } from '../platform/node/embedded-postgres-error.
 import { readMigrations } from '../platform/node/read-migrations.ts'
 import { StartError } from '../platform/node/start-error.ts'
 import { withDatabase } from '../platform/node/given-database.ts'
+import { runAdminToken } from './commands/admin-token.ts'
+import { runDecision } from './commands/decision.ts'
 import { runKey } from './commands/key.ts'
 import { runLicense } from './commands/license.ts'
 import { runLicenseDocument, runLicenseVerify, signingVerbs } from './commands/license-document.ts'
@@ -28,11 +30,19 @@ const usage = `usage: formulary <noun> <verb> [--json]
   key rotate <key id>                    [--overlap-hours 24] [--days 90]
   key revoke <key id>                    [--reason text]
   key list [<tenant>]
-  license show | suspend | resume | revoke <license>   [--reason text] [--until time]
+  admin-token create <name>              --role licensing [--tenant name] [--days 90]  for the control plane's API
+  admin-token list | revoke <token id>   [--reason text]
+  license show | history <license>       [--at time] [--known-at time]
+  license draft | grant <tenant>         --file license.yaml [--approved-by name]
+  license amend | renew | transfer <license>           [--file license.yaml] [--end time] [--approved-by name]
+  license activate | suspend | resume | revoke | terminate <license>   --reason text [--until time]
+  license document <license> | revocations | keys      signed documents, for files
+  license verify <file>                  --keys jwks.json [--revocations file]  needs no server
   version show <model>@<version>         stage, card, digest, and what was done to it
   version sign-off | promote | demote | recall <model>@<version>   --reason text [--to stage] [--role role --by name]
   notice issue <model>@<version>         --summary text [--to licensed] [--days n]  tells those who pin an older one
   notice acknowledge <notice id> | list  [--by name] [--all]
+  decision replay <request id>           makes the decision on a recorded call again, with the facts of then
   usage report                           [--tenant name] [--from date] [--to date]
   period list <license>                  its months, and what their closings froze
   period close <license> --month 2026-10 [--explain item=reason]…  freezes the month and issues its invoice
@@ -94,6 +104,8 @@ async function run(noun: string, rest: readonly string[], io: CommandIo): Promis
       )
     case 'key':
       return onDatabase(io, (database, { keyPepper }) => runKey(rest, { ...io, database, keyPepper }))
+    case 'admin-token':
+      return onDatabase(io, (database, { keyPepper }) => runAdminToken(rest, { ...io, database, keyPepper }))
     case 'license':
       if (rest[0] === 'verify') return runLicenseVerify(rest, io)
       return onDatabase(io, (database, { signingKey }) =>
@@ -109,6 +121,8 @@ async function run(noun: string, rest: readonly string[], io: CommandIo): Promis
       return onDatabase(io, (database) => runPeriod(rest, { ...io, database }))
     case 'invoice':
       return onDatabase(io, (database) => runInvoice(rest, { ...io, database }))
+    case 'decision':
+      return onDatabase(io, (database) => runDecision(rest, { ...io, database }))
     case 'usage':
       return onDatabase(io, (database) => runUsage(rest, { ...io, database }))
     default:

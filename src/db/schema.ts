@@ -27,6 +27,31 @@ export type Numeric = ColumnType<string, bigint | string, bigint | string>;
 
 export type Timestamp = ColumnType<Date, Date | string, Date | string>;
 
+export interface AdminRequest {
+  actor: string;
+  answer: Json | null;
+  etag: string | null;
+  idempotency_key: string;
+  recorded_at: Generated<Timestamp>;
+  request_sha256: Buffer;
+  status: number | null;
+  tenant_id: string;
+}
+
+export interface AdminToken {
+  created_at: Timestamp;
+  created_by: string;
+  expires_at: Timestamp;
+  name: string;
+  pepper_version: number;
+  revoked_at: Timestamp | null;
+  revoked_reason: string | null;
+  roles: string[];
+  secret_hmac: Buffer;
+  tenant_id: string | null;
+  token_id: string;
+}
+
 export interface ApiKey {
   application: string;
   created_at: Timestamp;
@@ -119,6 +144,23 @@ export interface ChangeNoticeAcknowledgement {
   acknowledged_by: string;
   notice_id: string;
   tenant_id: string;
+}
+
+export interface ChangeRequest {
+  asked_at: Timestamp;
+  asked_by: string;
+  asked_kind: string;
+  asked_roles: string[];
+  body: Json;
+  change_id: Generated<string>;
+  decided_at: Timestamp | null;
+  decided_by: string | null;
+  object_etag: string | null;
+  operation: string;
+  params: Json;
+  reason: string | null;
+  state: Generated<string>;
+  widens: string[];
 }
 
 export interface Deployment {
@@ -501,6 +543,8 @@ export interface VersionCard {
 }
 
 export interface DB {
+  admin_request: AdminRequest;
+  admin_token: AdminToken;
   api_key: ApiKey;
   application: Application;
   audit_entry: AuditEntry;
@@ -509,6 +553,7 @@ export interface DB {
   budget_lease: BudgetLease;
   change_notice: ChangeNotice;
   change_notice_acknowledgement: ChangeNoticeAcknowledgement;
+  change_request: ChangeRequest;
   deployment: Deployment;
   directory_change: DirectoryChange;
   facility: Facility;

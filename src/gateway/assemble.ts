@@ -1,6 +1,7 @@
 import type { Clock, Defer, Hmac, Log, Random, Uuid } from '../kernel/index.ts'
 import { appendAuditEntries, EntryQueue } from '../audit/index.ts'
 import { systemTransaction, type Database } from '../db/index.ts'
+import { readSigningKeys, type SigningKeys } from '../identity/index.ts'
 import {
   GroupCommit,
   setAsideIn,
@@ -54,6 +55,8 @@ export interface Parts {
   readonly memory: Memory
   /** After so long without a word of the database the declarations are asked for again before a call is decided. */
   readonly staleAfterMs: number
+  /** SIGNING_KEY. */
+  readonly signingKey: string | undefined
   pepper(version: number): Uint8Array | undefined
   credential(deployment: Deployment): string | undefined
   isStopping(): boolean
@@ -160,8 +163,16 @@ export function assembleGateway(parts: Parts): Gateway {
       askPolicies({ decisions: memory.decisions, log }, directory.policiesFor(tenantId), question),
     catalog: () => directory.catalog(),
     planAt: (plan, at) => directory.planAt(plan, at),
+    signing: signingBy(parts.signingKey),
     pseudonym: pseudonymsBy(hmac, (version) => parts.pepper(version)),
   }
+}
+
+/** Read once, when the first document is asked for. */
+function signingBy(text: string | undefined): Gateway['signing'] {
+  if (text === undefined) return undefined
+  let keys: Promise<SigningKeys> | undefined
+  return () => (keys ??= readSigningKeys(text))
 }
 
 /** HMAC under a key of the tenant's own, so that nobody can join two tenants' users by their pseudonyms. */

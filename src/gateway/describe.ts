@@ -122,6 +122,20 @@ const ModelMetadata = z
   .looseObject({ name: z.string(), versions: z.array(z.string()), platform: z.string() })
   .openapi('ModelMetadata')
 const Ready = z.looseObject({ name: z.string(), ready: z.boolean() }).openapi('ModelReady')
+const KeySet = z
+  .object({
+    keys: z.array(
+      z.object({
+        kty: z.literal('OKP'),
+        crv: z.literal('Ed25519'),
+        x: z.string(),
+        kid: z.string(),
+        use: z.literal('sig'),
+        alg: z.literal('EdDSA'),
+      }),
+    ),
+  })
+  .openapi('KeySet')
 const Health = z.looseObject({ status: z.string() }).openapi('Health')
 
 const json = (schema: z.ZodType, description: string) => ({ description, content: { 'application/json': { schema } } })
@@ -175,6 +189,17 @@ const read = (path: string, summary: string, answer: z.ZodType, more: Partial<Ro
   responses: { 200: json(answer, summary), ...reading },
   ...more,
 })
+/** A compact JWS (RFC 7515), type application/jwt. */
+const document = (path: string, summary: string): RouteConfig => ({
+  method: 'get',
+  path,
+  summary,
+  security: bearer,
+  responses: {
+    200: { description: summary, content: { 'application/jwt': { schema: z.string() } } },
+    ...errors(401, 403, 404, 503),
+  },
+})
 const open = (path: string, summary: string): RouteConfig => ({
   method: 'get',
   path,
@@ -195,6 +220,14 @@ export const dataPlane: readonly RouteConfig[] = [
     responses: { 200: json(ShownModel, 'The model.'), ...errors(401, 403, 404, 503) },
   }),
   read('/v1/license', 'Your license: decision, entitlements, budgets left', License),
+  document('/v1/license/document', 'Your license as a signed document, which anybody can check offline'),
+  document('/v1/license/revocations', 'Which of your licenses do not hold as their documents say; good for a day'),
+  {
+    method: 'get',
+    path: '/.well-known/jwks.json',
+    summary: 'The keys that documents are signed with (RFC 7517)',
+    responses: { 200: json(KeySet, 'The published keys, the current one first.') },
+  },
   read('/v1/usage', 'Your own ledger, page by page', UsagePage, {
     request: {
       query: z.object({

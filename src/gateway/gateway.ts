@@ -2,7 +2,7 @@ import type { Clock, Defer, Log, Uuid } from '../kernel/index.ts'
 import type { EntryQueue } from '../audit/index.ts'
 import type { Database } from '../db/index.ts'
 import type { PlanRevision } from '../billing/index.ts'
-import type { IdentityNeeds } from '../identity/index.ts'
+import type { IdentityNeeds, SigningKeys } from '../identity/index.ts'
 import type { LicensingNeeds } from '../licensing/index.ts'
 import type { GroupCommit } from '../metering/index.ts'
 import type { PolicyNeeds } from '../policy/index.ts'
@@ -30,6 +30,8 @@ export interface Gateway extends IdentityNeeds, LicensingNeeds, PolicyNeeds, Cho
   monotonicMs(): number
   newRequestId(): Uuid
   planAt(plan: string, at: Instant): PlanRevision | undefined
+  /** What signs documents; undefined: nothing does here, and there are none. */
+  readonly signing: (() => Promise<SigningKeys>) | undefined
   /** One-way, per tenant: the same user of two tenants has two pseudonyms. */
   pseudonym(tenantId: Uuid, value: string): string
   /** The secret of a deployment, from this process's environment. */

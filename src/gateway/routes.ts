@@ -12,6 +12,7 @@ import { showModel, listModels } from './list-models.ts'
 import { readChat, readEmbeddings, readInfer, type ModelRequest, type RequestRefusal } from './read-request.ts'
 import { askingOf } from './read-headers.ts'
 import type { Refusal } from './refusal.ts'
+import { publishedKeys, showLicenseDocument, showRevocations, type SignedDocument } from './show-document.ts'
 import { showLicense } from './show-license.ts'
 import { showPredictor } from './show-predictor.ts'
 import { showUsage } from './show-usage.ts'
@@ -24,7 +25,9 @@ export function gatewayRoutes(gateway: Gateway, transport: Transport): OpenAPIHo
   const calls = (operation: Scope, parse: (body: string) => Result<ModelRequest, RequestRefusal>, c: Context) =>
     answerCall(gateway, transport, { operation, parse }, c)
   const reads = (c: Context, read: (asking: Asking) => Promise<Result<object, readonly Refusal[]>>) =>
-    answerRead(gateway, transport, c, read)
+    answerRead(gateway, transport, c, { read, render: asJson })
+  const downloads = (c: Context, read: (asking: Asking) => Promise<Result<SignedDocument, readonly Refusal[]>>) =>
+    answerRead(gateway, transport, c, { read, render: asDownload })
 
   app.post('/v1/chat/completions', (c) => calls('chat', readChat, c))
   app.post('/v1/embeddings', (c) => calls('embeddings', readEmbeddings, c))
@@ -41,6 +44,11 @@ export function gatewayRoutes(gateway: Gateway, transport: Transport): OpenAPIHo
   )
   app.get('/v1/models/:model', (c) => reads(c, (asking) => showModel(gateway, asking, c.req.param('model'))))
   app.get('/v1/license', (c) => reads(c, (asking) => showLicense(gateway, asking)))
+  app.get('/v1/license/document', (c) => downloads(c, (asking) => showLicenseDocument(gateway, asking)))
+  app.get('/v1/license/revocations', (c) => downloads(c, (asking) => showRevocations(gateway, asking)))
+  app.get('/.well-known/jwks.json', async (c) =>
+    c.json(await publishedKeys(gateway), 200, { 'cache-control': 'public, max-age=3600' }),
+  )
   app.get('/v1/usage', (c) => {
     const [from, to, limit, after] = ['from', 'to', 'limit', 'after'].map((name) => c.req.query(name))
     return reads(c, (asking) => showUsage(gateway, asking, { from, to, limit, after }))
@@ -89,25 +97,35 @@ async function answerCall(
   return transport.send(c, answer, left)
 }
 
-async function answerRead(
+/** What is read for a caller, and how it is shown. */
+interface Reading<Read> {
+  readonly read: (asking: Asking) => Promise<Result<Read, readonly Refusal[]>>
+  readonly render: (read: Read) => { readonly headers: Readonly<Record<string, string>>; readonly body: string }
+}
+
+const asJson = (read: object) => ({ headers: { 'content-type': 'application/json' }, body: JSON.stringify(read) })
+
+/** RFC 7519, section 10.3.1. */
+const asDownload = ({ fileName, text }: SignedDocument) => ({
+  headers: { 'content-type': 'application/jwt', 'content-disposition': `attachment; filename="${fileName}"` },
+  body: text,
+})
+
+async function answerRead<Read>(
   gateway: Gateway,
   transport: Transport,
   c: Context,
-  read: (asking: Asking) => Promise<Result<object, readonly Refusal[]>>,
+  reading: Reading<Read>,
 ): Promise<Response> {
   const asking = askingOf(gateway, transport, c)
-  return transport.send(c, await readAnswer(gateway, asking, read), new CallerLeft())
+  return transport.send(c, await readAnswer(gateway, asking, reading), new CallerLeft())
 }
 
-async function readAnswer(
-  gateway: Gateway,
-  asking: Asking,
-  read: (asking: Asking) => Promise<Result<object, readonly Refusal[]>>,
-): Promise<Answer> {
+async function readAnswer<Read>(gateway: Gateway, asking: Asking, { read, render }: Reading<Read>): Promise<Answer> {
   const outcome = await orBroken(gateway, asking, () => read(asking))
   if (!outcome.ok) return refuse(asking.requestId, outcome.error)
-  const headers = { ...commonHeaders(asking.requestId), 'content-type': 'application/json' }
-  return { status: 200, headers, body: JSON.stringify(outcome.value) }
+  const { headers, body } = render(outcome.value)
+  return { status: 200, headers: { ...commonHeaders(asking.requestId), ...headers }, body }
 }
 
 /** Ready means that a call could be admitted: declarations are known, leases are ours, and we are staying. */

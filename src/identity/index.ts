@@ -1,4 +1,15 @@
 export { agentOf, areTwoPeople, ownerRoles, Role, roles, type Actor } from './actor.ts'
+export { claimRequest, pruneAnswers, rememberAnswer, type Answer } from './admin-request.ts'
+export {
+  adminTokensMax,
+  authenticateAdmin,
+  createAdminToken,
+  listAdminTokens,
+  revokeAdminToken,
+  type AdminTokenRefusal,
+  type AdminTokenSummary,
+  type TokenHolder,
+} from './admin-token.ts'
 export { mintApiKey, parseApiKey, type ApiKey } from './api-key.ts'
 export {
   authenticate,
@@ -20,6 +31,7 @@ export {
   type CreatedKey,
   type KeyMaking,
 } from './manage-keys.ts'
+export { pastPrincipal } from './past-principal.ts'
 export { parsePeppers, type Pepper, type Peppers } from './peppers.ts'
 export { isScope, scopes, type Scope } from './scope.ts'
 export { isTenant, listKeys, loadIdentities, type KeyRefusal, type KeySummary, type TenantIdentity } from './store.ts'

@@ -37,6 +37,8 @@ export type LicenseClaims = z.infer<typeof LicenseClaims>
 
 const RevocationClaims = z.strictObject({
   iss: z.string(),
+  /** The tenant whose licenses it is about; absent: everybody's. It says nothing of others. */
+  sub: z.string().optional(),
   iat: z.int(),
   exp: z.int(),
   /** A license that is not listed is not revoked. Of one that was amended the revisions below are. */
@@ -75,7 +77,18 @@ export function signLicense(
 /** Every license whose document says more than holds: ended, halted, or amended since. */
 export function signRevocations(
   keys: SigningKeys,
-  { owner, licenses, now }: { owner: string; licenses: readonly LicenseFacts[]; now: Instant },
+  {
+    owner,
+    tenant,
+    licenses,
+    now,
+  }: {
+    owner: string
+    /** When the licenses are those of one tenant only. */
+    tenant: string | undefined
+    licenses: readonly LicenseFacts[]
+    now: Instant
+  },
 ): Promise<string> {
   const revoked = licenses.flatMap((facts): RevocationClaims['revoked'] => {
     const last = facts.revisions.findLast(({ effectiveAt }) => effectiveAt <= now)
@@ -86,7 +99,8 @@ export function signRevocations(
     return last.revision > 1 ? [{ serial: facts.license, state: 'amended', below: last.revision }] : []
   })
   const iat = seconds(now)
-  return signed(keys, revocationsType, { iss: owner, iat, exp: iat + revocationsSeconds, revoked })
+  const scope = tenant === undefined ? {} : { sub: tenant }
+  return signed(keys, revocationsType, { iss: owner, ...scope, iat, exp: iat + revocationsSeconds, revoked })
 }
 
 const signed = (keys: SigningKeys, typ: string, claims: Record<string, unknown>): Promise<string> =>
@@ -109,6 +123,7 @@ export type DocumentRefusal =
   | { reason: 'document_not_yet_valid'; from: Instant }
   | { reason: 'document_expired'; at: Instant }
   | { reason: 'document_revoked'; state: string }
+  | { reason: 'revocations_of_other_tenant'; tenant: string }
   | { reason: 'revocations_unusable'; because: DocumentRefusal['reason'] }
 
 /**
@@ -130,6 +145,8 @@ export async function verifyLicense(
   if (!list.ok) return err({ reason: 'revocations_unusable', because: list.error.reason })
   if (seconds(checking.at) >= list.value.exp)
     return err({ reason: 'revocations_unusable', because: 'document_expired' })
+  if (list.value.sub !== undefined && list.value.sub !== claims.sub)
+    return err({ reason: 'revocations_of_other_tenant', tenant: list.value.sub })
   const entry = list.value.revoked.find(({ serial }) => serial === claims.serial)
   if (entry !== undefined && (entry.below === undefined || claims.revision < entry.below))
     return err({ reason: 'document_revoked', state: entry.state })
@@ -205,6 +222,8 @@ export function documentRefusalInWords(refusal: DocumentRefusal): string {
       return `it held until ${isoOf(refusal.at)}`
     case 'document_revoked':
       return `the license is ${refusal.state}: ask the licensing office for what holds now`
+    case 'revocations_of_other_tenant':
+      return `the list of revocations is about ${refusal.tenant} only: fetch the license holder’s own`
     case 'revocations_unusable':
       return `the list of revocations cannot be used (${refusal.because}): fetch it anew`
   }

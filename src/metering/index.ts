@@ -1,3 +1,4 @@
+export { decideAsOf, replayCall, type PastUse, type RecordedCall, type Replayed } from './replay-decision.ts'
 export { expireInstance, expireInstances, reachLedger } from './store-expire-instances.ts'
 export { PackedBatch } from './packed-batch.ts'
 export type { CommitNeeds, CommitOptions, OpenCall, WriteBatch, WriteLate } from './batch.ts'

@@ -15,6 +15,8 @@ export interface VersionRecord {
   /** The names by which model hosts know it. */
   readonly upstream: readonly string[]
   readonly acts: readonly VersionAct[]
+  /** Where it began. */
+  readonly firstStage: Stage
   readonly standing: Standing
   readonly card: CardRevision | undefined
 }
@@ -60,6 +62,7 @@ export async function loadVersions(tx: Tx): Promise<ReadonlyMap<string, VersionR
           digest: hex(row.digest_sha256),
           upstream: row.upstream,
           acts: known,
+          firstStage: Stage.parse(row.first_stage),
           standing: standingOf(Stage.parse(row.first_stage), known),
           card:
             card === undefined

@@ -1,5 +1,5 @@
 import { err, type Instant, type Result } from '../kernel/index.ts'
-import { systemTransaction, type Database } from '../db/index.ts'
+import { systemTransaction, type Database, type Tx } from '../db/index.ts'
 import { areTwoPeople, type Actor } from '../identity/index.ts'
 import type { Deciders } from '../licensing/index.ts'
 import { lockCatalog } from '../release/index.ts'
@@ -31,17 +31,24 @@ export async function applyDeclarations(
   declarations: Declarations,
   by: Deciders,
 ): Promise<Result<Plan, readonly Problem[]>> {
-  return systemTransaction(database, 'apply-declarations', async (tx) => {
-    await lockCatalog(tx)
-    const current = await loadCurrent(tx, by.now)
-    const plan = planChanges(current, declarations, by.now)
-    if (!plan.ok) return plan
-    if (!areTwoPeople(by.actor, by.approvedBy) && plan.value.widening.length > 0)
-      return err(secondPersonProblems(declarations, plan.value))
-    const before = new Map(current.license.map(({ row }) => [row.license, row]))
-    await applyChanges(tx, plan.value.changes, { ...by, before })
-    return plan
-  })
+  return systemTransaction(database, 'apply-declarations', (tx) => applyDeclarationsIn(tx, declarations, by))
+}
+
+/** The same, within what else its transaction does. */
+export async function applyDeclarationsIn(
+  tx: Tx,
+  declarations: Declarations,
+  by: Deciders,
+): Promise<Result<Plan, readonly Problem[]>> {
+  await lockCatalog(tx)
+  const current = await loadCurrent(tx, by.now)
+  const plan = planChanges(current, declarations, by.now)
+  if (!plan.ok) return plan
+  if (!areTwoPeople(by.actor, by.approvedBy) && plan.value.widening.length > 0)
+    return err(secondPersonProblems(declarations, plan.value))
+  const before = new Map(current.license.map(({ row }) => [row.license, row]))
+  await applyChanges(tx, plan.value.changes, { ...by, before })
+  return plan
 }
 
 function secondPersonProblems(declarations: Declarations, { widening }: Plan): readonly Problem[] {
@@ -67,7 +74,11 @@ export async function planDeclarations(
   declarations: Declarations,
   now: Instant,
 ): Promise<Result<Plan, readonly Problem[]>> {
-  return systemTransaction(database, 'apply-declarations', async (tx) =>
-    planChanges(await loadCurrent(tx, now), declarations, now),
-  )
+  return systemTransaction(database, 'apply-declarations', (tx) => planDeclarationsIn(tx, declarations, now))
 }
+
+export const planDeclarationsIn = async (
+  tx: Tx,
+  declarations: Declarations,
+  now: Instant,
+): Promise<Result<Plan, readonly Problem[]>> => planChanges(await loadCurrent(tx, now), declarations, now)

@@ -1,4 +1,10 @@
-export { applyDeclarations, declaredBy, planDeclarations } from './apply-declarations.ts'
+export {
+  applyDeclarations,
+  applyDeclarationsIn,
+  declaredBy,
+  planDeclarations,
+  planDeclarationsIn,
+} from './apply-declarations.ts'
 export type { Declarations } from './declarations.ts'
 export { formatPlan } from './format-plan.ts'
 export { jsonSchemas, policySchema } from './json-schemas.ts'

@@ -1,6 +1,6 @@
 import { formatAmount, instant, picos } from '../../src/kernel/index.ts'
 import { phases } from '../../src/billing/charge-units.ts'
-import { Price, usageMeters, type PlanRevision } from '../../src/billing/prices.ts'
+import { usageMeters, type PlanRevision, type UsageMeter, type UsagePrice } from '../../src/billing/prices.ts'
 import type { FacilityDays, PeriodUse, PlanDays, UsageQuantity } from '../../src/billing/rate-period.ts'
 
 export interface RandomCase {
@@ -32,9 +32,9 @@ export function randomCase(random: () => number): RandomCase {
       amount: amount(),
     }))
   }
-  const usagePrice = (model: string | undefined, meter: string) => {
+  const usagePrice = (model: string | undefined, meter: UsageMeter): UsagePrice => {
     const shape = pick(['plain', 'plain', 'package', 'graduated', 'volume'])
-    return Price.parse({
+    return {
       ...(model === undefined ? {} : { model }),
       meter,
       per: per(),
@@ -44,7 +44,7 @@ export function randomCase(random: () => number): RandomCase {
       ...(shape === 'graduated' || shape === 'volume' ? { tiers: shape, steps: steps() } : {}),
       evaluation: maybe(0.2, amount),
       grace: maybe(0.2, amount),
-    })
+    }
   }
   const models = ['assistant', 'ecg'] as const
   const plan = (revision: number): PlanRevision => ({
@@ -55,9 +55,7 @@ export function randomCase(random: () => number): RandomCase {
     prices: [
       ...usageMeters.flatMap((meter) => maybe(0.9, () => usagePrice(undefined, meter)) ?? []),
       ...usageMeters.flatMap((meter) => maybe(0.3, () => usagePrice('ecg', meter)) ?? []),
-      ...(maybe(0.6, () => Price.parse({ meter: 'facility', per: 'month', amount: amount() })) === undefined
-        ? []
-        : [Price.parse({ meter: 'facility', per: 'month', amount: amount() })]),
+      ...(random() < 0.6 ? [{ meter: 'facility' as const, per: 'month' as const, amount: amount() }] : []),
     ],
     terms: {
       ...(random() < 0.4 ? { commitment: `${upTo(500)}.${upTo(9)}5` } : {}),

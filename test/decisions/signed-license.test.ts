@@ -168,7 +168,7 @@ test('a document that was signed before the key was rolled stays valid as long a
 
 describe('the list of revocations', () => {
   const listOf = (licenses: readonly LicenseFacts[]) =>
-    signRevocations(keys, { owner: 'The Clinic', licenses, now: plusDays(now, -0.5) })
+    signRevocations(keys, { owner: 'The Clinic', tenant: undefined, licenses, now: plusDays(now, -0.5) })
   const yesterday = plusDays(now, -1)
 
   test.each(['suspend', 'revoke', 'terminate'] as const)('names a license after a %s', async (act) => {
@@ -191,11 +191,17 @@ describe('the list of revocations', () => {
     expect(await ours(amended, now, { revocations })).toBe('valid')
   })
 
+  test('of one tenant says nothing of another’s license', async () => {
+    const of = (tenant: string) => signRevocations(keys, { owner: 'The Clinic', tenant, licenses: [], now })
+    expect(await ours(document, now, { revocations: await of('lakeside') })).toBe('valid')
+    expect(await ours(document, now, { revocations: await of('prairie') })).toBe('revocations_of_other_tenant')
+  })
+
   test('names nobody else, is good for a day, and is refused when it is not ours', async () => {
     const revocations = await listOf([factsOf({ revisions: [revision] })])
     expect(await ours(document, now, { revocations })).toBe('valid')
     expect(await ours(document, plusDays(now, 1), { revocations })).toBe('revocations_unusable')
-    const forged = await signRevocations(strangers, { owner: 'The Clinic', licenses: [], now })
+    const forged = await signRevocations(strangers, { owner: 'The Clinic', tenant: undefined, licenses: [], now })
     expect(await ours(document, now, { revocations: forged })).toBe('revocations_unusable')
     expect(await ours(document, now, { revocations: document })).toBe('revocations_unusable')
   })

@@ -47,11 +47,11 @@ export async function applyFault(world: World, fault: Fault): Promise<void> {
       return
     }
     case 'host misbehaves': {
-      const before = world.host.knobs()
       world.host.setKnobs(fault.knobs)
       await sleep(fault.forMs)
-      const names = Object.keys(fault.knobs) as (keyof typeof before)[]
-      world.host.setKnobs(Object.fromEntries(names.map((name) => [name, before[name]])))
+      // Not to what was found: of two faults that overlap, the second would leave the first one's behind for good.
+      const names = Object.keys(fault.knobs) as (keyof World['honestKnobs'])[]
+      world.host.setKnobs(Object.fromEntries(names.map((name) => [name, world.honestKnobs[name]])))
       return
     }
     case 'host unreachable':

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Agent } from 'undici'
-import { startModelHost, type ModelHost } from '../../infra/model-host/model-host.ts'
+import { startModelHost, type Knobs, type ModelHost } from '../../infra/model-host/model-host.ts'
 import type { Database } from '../../src/db/index.ts'
 import { declareTree, mintKey, openTestDatabase } from '../support/house.ts'
 import { until } from '../support/ledger.ts'
@@ -34,6 +34,8 @@ export interface World {
   readonly dataDir: string
   readonly database: FaultyDatabase
   readonly host: ModelHost
+  /** How the model host behaves when nothing is wrong with it. */
+  readonly honestKnobs: Knobs
   readonly ways: Readonly<Record<Way, Network>>
   readonly slots: readonly Slot[]
   readonly agent: Agent
@@ -141,6 +143,7 @@ export async function openWorld(options: { environment?: Readonly<Record<string,
     dataDir,
     database,
     host,
+    honestKnobs: host.knobs(),
     ways,
     slots: places,
     agent,

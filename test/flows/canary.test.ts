@@ -371,6 +371,7 @@ async function throwInside(errorOver: (body: string) => unknown): Promise<void> 
     bodyBytesMax: 100_000,
     leaseSeconds: 2,
     memory: emptyMemory(),
+    signingKey: undefined,
     staleAfterMs: 10_000,
     pepper: () => new TextEncoder().encode(testPepper),
     credential: () => canaries.hostCredential,

@@ -104,6 +104,25 @@ test('a rotation without overlap ends the old key at once', async () => {
   expect(await statusWith(rotated.key)).toBe(200)
 })
 
+test('an admin token is made for a person, listed without its secret, and ended', async () => {
+  const made = await json(
+    z.object({ token: z.string(), tokenId: z.string() }),
+    'admin-token',
+    'create',
+    'Ada',
+    '--role',
+    'licensing',
+  )
+  expect(made.token).toMatch(/^fma_live_/)
+  const listed = await inProcess(['admin-token', 'list'])
+  expect(listed.out).toContain(`${made.tokenId}  Ada  licensing  expires`)
+  expect(listed.out).not.toContain(made.token)
+  expect((await inProcess(['admin-token', 'revoke', made.tokenId, '--reason', 'a test'])).status).toBe(0)
+  expect((await inProcess(['admin-token', 'list'])).out).toContain('revoked')
+  const wrong = await inProcess(['admin-token', 'create', 'Ben', '--role', 'tenant-admin'])
+  expect(wrong).toMatchObject({ status: 1, err: expect.stringContaining('name it with --tenant') })
+})
+
 test('keys are listed without their secret, for one tenant or for all', async () => {
   const made = await json(Made, 'key', 'create', 'prairie/trial')
   const own = await json(Listed, 'key', 'list', 'prairie')
@@ -227,6 +246,9 @@ const misused: readonly (readonly [args: string, says: string])[] = [
   ['db migrate --down', "Unknown option '--down'"],
   ['db migrate twice', 'formulary db migrate'],
   ['key', 'formulary key create|rotate|revoke|list'],
+  ['admin-token', 'formulary admin-token create|list|revoke'],
+  ['admin-token create', 'whose, and for what?'],
+  ['decision', 'formulary decision replay <request id>'],
   ['key frobnicate', 'formulary key create|rotate|revoke|list'],
   ['key create', 'whose key?'],
   ['key create lakeside', 'whose key?'],

@@ -8,7 +8,7 @@ import { actOnLicense } from '../../src/licensing/index.ts'
 import { untilUnfolded } from '../../src/metering/index.ts'
 import { nodeLog } from '../../src/platform/node/log.ts'
 import { serveAdmin } from '../../src/platform/node/serve-admin.ts'
-import { openHouse, tester, type House } from '../support/house.ts'
+import { openHouse, tester, testPepper, type House } from '../support/house.ts'
 
 const ownerToken = 'fml_owner_a token of the tests, and of nothing else'
 const hostile = `<script>alert('1')</script> & "Sons"`
@@ -29,6 +29,7 @@ async function serve(options: { databaseUrl?: string; secureCookie?: boolean } =
     databaseUrl: options.databaseUrl ?? house.databases.appUrl,
     databaseRole: undefined,
     ownerToken,
+    keyPepper: testPepper,
     gatewayUrl: house.url,
     secureCookie: options.secureCookie ?? false,
     log: nodeLog('silent'),

@@ -119,6 +119,14 @@ export const cases: readonly Case[] = [
     },
   ),
   one(
+    'the keys that documents are signed with are published',
+    (runtime) => get(runtime, '/.well-known/jwks.json'),
+    ({ status, body }) => {
+      expect(status).toBe(200)
+      expect(JSON.parse(body)).toMatchObject({ keys: [{ kty: 'OKP', crv: 'Ed25519', alg: 'EdDSA', use: 'sig' }] })
+    },
+  ),
+  one(
     'no key',
     (runtime) => get(runtime, '/v1/models'),
     (seen) => expectRefusal(seen, 401, 'invalid_api_key'),

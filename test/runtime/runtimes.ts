@@ -1,7 +1,15 @@
 import { createServer } from 'node:http'
 import { startModelHost, type ModelHost } from '../../infra/model-host/model-host.ts'
 import { systemTransaction, type Database } from '../../src/db/index.ts'
-import { declareTree, mintKey, openHouse, openTestDatabase, testHostKey, testPepper } from '../support/house.ts'
+import {
+  declareTree,
+  mintKey,
+  openHouse,
+  openTestDatabase,
+  testHostKey,
+  testPepper,
+  testSigningKey,
+} from '../support/house.ts'
 import { until } from '../support/ledger.ts'
 import { cloneDatabase } from '../support/postgres.ts'
 import { serveWorker, type Bundle, type ServedWorker } from './workerd.ts'
@@ -126,6 +134,7 @@ export async function openWorkerd(bundle: Bundle, texts: Readonly<Record<string,
 /** The Worker's variables and secrets. */
 export const workerTexts = {
   KEY_PEPPER: testPepper,
+  SIGNING_KEY: testSigningKey,
   TEST_HOST_KEY: testHostKey,
   BODY_BYTES_MAX: String(bodyBytesMax),
 }

@@ -219,6 +219,7 @@ describe('an outage of ours is 503, never 401', () => {
   test.each([
     ['no pepper', {}],
     ['a short pepper', { KEY_PEPPER: 'short' }],
+    ['a signing key of development', { SIGNING_KEY: `development-${'0'.repeat(64)}` }],
     ['a pepper of development', { KEY_PEPPER: `development-${'0'.repeat(64)}` }],
     ['a limit that is no number', { ...workerTexts, BODY_BYTES_MAX: 'many' }],
   ])('%s', async (_what, texts) => {

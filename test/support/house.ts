@@ -22,6 +22,7 @@ import { treeFor } from './declarations.ts'
 import { cloneDatabase, type TestDatabase } from './postgres.ts'
 
 export const testPepper = 'a pepper of the tests, and of nothing else: 0123456789'
+export const testSigningKey = 'a signing key of the tests and of nothing else: 0123456789'
 /** The secret of the deployment that has one. */
 export const testHostKey = 'test-host-key-canary'
 
@@ -82,6 +83,7 @@ export async function openHouse(options: HouseOptions = {}): Promise<House> {
       databaseUrl: databases.appUrl,
       databaseRole: undefined,
       keyPepper: testPepper,
+      signingKey: testSigningKey,
       demoHostUrl: undefined,
       environment,
       log: options.log ?? nodeLog('silent'),

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import { parseArgs } from 'node:util'
 import { assertNever, isoOf, type Instant } from '../../kernel/index.ts'
 import { systemTransaction, type Database } from '../../db/index.ts'
@@ -12,8 +11,7 @@ import {
   type CreatedKey,
   type KeyRefusal,
 } from '../../identity/index.ts'
-import { ConfigError, readPeppers } from '../../platform/node/config.ts'
-import { nodeHmac } from '../../platform/node/ports.ts'
+import { keyMakingFrom } from '../key-making.ts'
 import { operator } from '../operator.ts'
 import { readNumber } from '../read-values.ts'
 import { reportMisuse, reportRefusal, type Io } from '../report.ts'
@@ -51,7 +49,7 @@ export async function runKey(args: readonly string[], io: KeyIo): Promise<0 | 1 
       if (tenant === '' || application === '' || deeper.length > 0)
         return reportMisuse(io, 'whose key? formulary key create <tenant>/<application>')
       const wish = { tenant, application, scopes: values.scope, days, actor, now }
-      const created = await administer((tx) => createKey(tx, making(io), wish))
+      const created = await administer((tx) => createKey(tx, keyMakingFrom(io.keyPepper), wish))
       return created.ok ? show(io, madeKey(created.value)) : refuse(io, created.error)
     }
     case 'rotate': {
@@ -60,7 +58,7 @@ export async function runKey(args: readonly string[], io: KeyIo): Promise<0 | 1 
       if (overlapHours === undefined || overlapHours > overlapHoursMax)
         return reportMisuse(io, `--overlap-hours must be a number from 0 to ${overlapHoursMax}`)
       const wish = { keyId: target, overlapHours, days, actor, now }
-      const rotated = await administer((tx) => rotateKey(tx, making(io), wish))
+      const rotated = await administer((tx) => rotateKey(tx, keyMakingFrom(io.keyPepper), wish))
       if (!rotated.ok) return refuse(io, rotated.error)
       return show(io, { ...madeKey(rotated.value), oldKeyEndsAt: isoOf(rotated.value.oldEndsAt) })
     }
@@ -90,15 +88,6 @@ const madeKey = ({ key, expiresAt }: CreatedKey) => ({
   keyId: key.keyId,
   expiresAt: isoOf(expiresAt),
 })
-
-function making(io: KeyIo) {
-  if (io.keyPepper === undefined) throw new ConfigError('KEY_PEPPER is not set: a key cannot be made without it')
-  return {
-    hmac: nodeHmac,
-    pepper: readPeppers(io.keyPepper).current,
-    randomBytes: (length: number) => new Uint8Array(randomBytes(length)),
-  }
-}
 
 type Listed = Awaited<ReturnType<typeof listKeys>>[number]
 

@@ -44,7 +44,7 @@ export async function runLicenseDocument(args: readonly string[], io: DocumentIo
       licenses: await loadLicenses(tx, 'all'),
       owner: await loadOwnerName(tx),
     }))
-    return shown(io, await signRevocations(keys, { ...facts, now: io.now }))
+    return shown(io, await signRevocations(keys, { ...facts, tenant: undefined, now: io.now }))
   }
   if (license === undefined) return reportMisuse(io, 'whose? formulary license document <license>')
   const found = await read((tx) => loadDocumentFacts(tx, license))

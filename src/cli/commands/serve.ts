@@ -23,7 +23,7 @@ export async function runServe(
   const { appUrl, role } = givenDatabase(databaseUrl, config.DATABASE_OWNER_URL)
   const gateways = await supervise({
     workers: config.WORKERS,
-    orders: { databaseUrl: appUrl, databaseRole: role, keyPepper },
+    orders: { databaseUrl: appUrl, databaseRole: role, keyPepper, signingKey: config.SIGNING_KEY },
     environment: io.environment,
     drainSeconds: config.DRAIN_SECONDS,
     log,
@@ -35,6 +35,7 @@ export async function runServe(
       databaseUrl: appUrl,
       databaseRole: role,
       ownerToken,
+      keyPepper,
       gatewayUrl: `http://${hostInUrl(config.HOST)}:${gateways.port}`,
       secureCookie: config.NODE_ENV === 'production',
       log,

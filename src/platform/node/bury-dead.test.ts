@@ -94,8 +94,8 @@ describe('a spool whose process has gone', () => {
 function queryOnce(): (typeof database)['systemPool']['query'] {
   let asked = 0
   const query = (...args: unknown[]): unknown => {
-    const pool = asked++ === 0 ? database.systemPool : away.systemPool
-    return Reflect.apply(pool.query, pool, args)
+    const pool: { query(...all: unknown[]): unknown } = asked++ === 0 ? database.systemPool : away.systemPool
+    return pool.query(...args)
   }
   return query as (typeof database)['systemPool']['query']
 }

@@ -22,6 +22,7 @@ async function main(): Promise<void> {
     databaseUrl: orders.databaseUrl,
     databaseRole: orders.databaseRole,
     keyPepper: orders.keyPepper,
+    signingKey: orders.signingKey,
     demoHostUrl: orders.demoHostUrl,
     environment: process.env,
     log,

@@ -7,6 +7,10 @@ import { consoleRoutes } from '../../console/index.ts'
 import { openDatabase } from '../../db/index.ts'
 import type { Log } from '../../kernel/index.ts'
 import { openPort } from './open-port.ts'
+import { randomBytes } from 'node:crypto'
+import { provideNodeCedar } from './cedar.ts'
+import { readPeppers } from './config.ts'
+import { declaring } from './declaring.ts'
 import { nodeClock, nodeHmac } from './ports.ts'
 
 /** Nobody waits longer than this for a page; a query that takes longer is ended. */
@@ -20,6 +24,8 @@ export async function serveAdmin(options: {
   databaseUrl: string
   databaseRole: string | undefined
   ownerToken: string
+  /** Under which keys and admin tokens are kept. */
+  keyPepper: string
   gatewayUrl: string
   secureCookie: boolean
   log: Log
@@ -27,17 +33,37 @@ export async function serveAdmin(options: {
 }): Promise<{ port: number; stop(): Promise<void> }> {
   const { log } = options
   const registry = new AggregatorRegistry()
-  const database = openDatabase({
-    url: options.databaseUrl,
-    applicationName: 'formulary-console',
-    tenantConnectionsMax: 1,
-    systemConnectionsMax: 2,
-    connectTimeoutMs: statementTimeoutMs,
-    statementTimeoutMs,
-    ...(options.databaseRole === undefined ? {} : { role: options.databaseRole }),
-  })
+  const open = (applicationName: string, connections: { tenants: number; system: number }) =>
+    openDatabase({
+      url: options.databaseUrl,
+      applicationName,
+      tenantConnectionsMax: connections.tenants,
+      systemConnectionsMax: connections.system,
+      connectTimeoutMs: statementTimeoutMs,
+      statementTimeoutMs,
+      ...(options.databaseRole === undefined ? {} : { role: options.databaseRole }),
+    })
+  const database = open('formulary-console', { tenants: 1, system: 2 })
+  // Whoever only looks must not stand in the way of a suspension.
+  const control = open('formulary-admin', { tenants: 2, system: 4 })
+  provideNodeCedar()
+  const peppers = readPeppers(options.keyPepper)
   const app = adminRoutes({
     log,
+    control: {
+      database: control,
+      log,
+      hmac: nodeHmac,
+      making: {
+        hmac: nodeHmac,
+        pepper: peppers.current,
+        randomBytes: (length) => new Uint8Array(randomBytes(length)),
+      },
+      declaring,
+      ownerToken: options.ownerToken,
+      pepper: (version) => peppers.find(version),
+      now: () => nodeClock.now(),
+    },
     isReady: () => options.isReady(),
     // A process that dies while it is asked makes the whole question fail; the next one is asked without it.
     metrics: () =>
@@ -70,11 +96,11 @@ export async function serveAdmin(options: {
           server.close(() => resolve())
           server.closeAllConnections()
         })
-        await database.close()
+        await Promise.all([database.close(), control.close()])
       },
     }
   } catch (error) {
-    await database.close()
+    await Promise.all([database.close(), control.close()])
     throw error
   }
 }

@@ -32,6 +32,8 @@ export interface ServeOptions {
   readonly databaseUrl: string
   readonly databaseRole: string | undefined
   readonly keyPepper: string
+  /** What signs documents; without it there are none. */
+  readonly signingKey: string | undefined
   /** Where deployments at `http://model-host.demo` really are. */
   readonly demoHostUrl: string | undefined
   readonly environment: NodeJS.ProcessEnv
@@ -94,6 +96,7 @@ export async function serveGateway(options: ServeOptions): Promise<ServedGateway
     place: disk === undefined ? undefined : { home: disk.home, pid: process.pid },
     spool: disk?.spool,
     memory: emptyMemory(),
+    signingKey: options.signingKey,
     // The poll below keeps them fresh.
     staleAfterMs: Number.POSITIVE_INFINITY,
     pepper: (version) => peppers.find(version),

@@ -53,6 +53,7 @@ export async function startHouse(options: {
     const dataDir = resolve(config.DATA_DIR)
     const secrets = config.NODE_ENV === 'production' ? undefined : await developmentSecrets(dataDir)
     const keyPepper = config.KEY_PEPPER ?? secrets?.keyPepper
+    const signingKey = config.SIGNING_KEY ?? secrets?.signingKey
     const ownerToken = config.OWNER_TOKEN ?? secrets?.ownerToken
     assert(keyPepper !== undefined && ownerToken !== undefined, 'production without secrets has no configuration')
     const urls = await databaseFor(config, secrets, dataDir, stops)
@@ -70,7 +71,7 @@ export async function startHouse(options: {
     interrupted.throwIfAborted()
     const gateways = await supervise({
       workers: config.WORKERS,
-      orders: { databaseUrl: urls.appUrl, databaseRole: urls.role, keyPepper, demoHostUrl: demoHost?.url },
+      orders: { databaseUrl: urls.appUrl, databaseRole: urls.role, keyPepper, signingKey, demoHostUrl: demoHost?.url },
       environment: options.environment,
       drainSeconds: config.DRAIN_SECONDS,
       log,
@@ -83,6 +84,7 @@ export async function startHouse(options: {
       databaseUrl: urls.appUrl,
       databaseRole: urls.role,
       ownerToken,
+      keyPepper,
       gatewayUrl,
       secureCookie: config.NODE_ENV === 'production',
       log,

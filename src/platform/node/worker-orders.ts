@@ -5,6 +5,7 @@ export const WorkerOrders = z.object({
   databaseUrl: z.string(),
   databaseRole: z.string().optional(),
   keyPepper: z.string(),
+  signingKey: z.string().optional(),
   demoHostUrl: z.string().optional(),
 })
 export type WorkerOrders = z.infer<typeof WorkerOrders>

@@ -16,6 +16,8 @@ const seconds = z.coerce.number().min(1).max(3600)
 
 const Settings = z.object({
   KEY_PEPPER: z.string(),
+  /** The same as the other gateways', or documents that were signed here cannot be checked with their keys. */
+  SIGNING_KEY: z.string().min(32, 'it is shorter than 32 characters'),
   FIRST_BYTE_SECONDS: seconds.default(120),
   IDLE_SECONDS: seconds.default(60),
   /** A call shows that it lives four times in this time; when its isolate has died, what it held is free after it. */
@@ -39,7 +41,8 @@ export function readConfig(env: Env): Config {
   }
   const { KEY_PEPPER, ...settings } = parsed.data
   // A Worker is always deployed: what development generates for itself must not reach it.
-  if (KEY_PEPPER.startsWith('development-')) throw new ConfigError('KEY_PEPPER is a development default')
+  for (const name of ['KEY_PEPPER', 'SIGNING_KEY'] as const)
+    if (parsed.data[name].startsWith('development-')) throw new ConfigError(`${name} is a development default`)
   const peppers = parsePeppers(KEY_PEPPER)
   if (!peppers.ok) throw new ConfigError(peppers.error)
   return { ...settings, peppers: peppers.value }

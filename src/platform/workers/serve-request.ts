@@ -81,6 +81,7 @@ function requestGateway(isolate: Isolate, request: { database: Database; env: En
     place: undefined,
     spool: undefined,
     memory: isolate.memory,
+    signingKey: config.SIGNING_KEY,
     staleAfterMs,
     pepper: (version) => config.peppers.find(version),
     credential: ({ credentialEnv }) => secretOf(env, credentialEnv),

@@ -1,0 +1,96 @@
+import { z } from '@hono/zod-openapi'
+import type { Hmac, Log, Result } from '../kernel/index.ts'
+import type { Database, Tx } from '../db/index.ts'
+import type { KeyMaking, Role, TokenHolder } from '../identity/index.ts'
+import type { Deciders } from '../licensing/index.ts'
+import type { Declaring } from './declaring.ts'
+import type { AdminRefusal } from './refusal.ts'
+
+/** What the operations of the control plane are given. */
+export interface ControlNeeds {
+  readonly database: Database
+  readonly log: Log
+  readonly hmac: Hmac
+  readonly making: KeyMaking
+  readonly declaring: Declaring
+  /** The bootstrap token of the installation. */
+  readonly ownerToken: string
+  pepper(version: number): Uint8Array | undefined
+  now(): Deciders['now']
+}
+
+/** One request that has come as far as its operation. What it writes, it writes in `tx`, which a refusal rolls back. */
+export interface Doing {
+  /** Of a tenant's administrator: a transaction of the tenant, which sees nothing of others. */
+  readonly tx: Tx
+  readonly needs: ControlNeeds
+  readonly by: Deciders
+  readonly holder: TokenHolder
+  /** For whoever approves what another operation was asked to do. */
+  findOperation(id: string): AnyOperation | undefined
+}
+
+export interface Reply {
+  readonly status?: 200 | 201
+  readonly body: object
+  /** Of the object after this. */
+  readonly etag?: string | undefined
+  /** Members of the body that are shown once and kept nowhere. */
+  readonly secrets?: readonly string[]
+}
+
+export type Done = Result<Reply, readonly AdminRefusal[]>
+
+export interface Operation<Params, Query, Body> {
+  /** As in the OpenAPI document; whoever asks for a second person is found again by it. */
+  readonly id: string
+  readonly method: 'get' | 'post'
+  /** Below `/admin/v1`, with its parameters in braces. */
+  readonly path: string
+  readonly tag: string
+  readonly summary: string
+  /** Who may. A tenant's roles see their own tenant only. */
+  readonly roles: readonly Role[]
+  readonly params: z.ZodType<Params>
+  readonly query: z.ZodType<Query>
+  readonly body: z.ZodType<Body> | undefined
+  readonly answer: z.ZodType
+  /** Whether it makes something new: then it needs an `Idempotency-Key`. */
+  readonly creates: boolean
+  /** Whether it needs `If-Match`; a "no" never waits for anybody's latest look, and takes it only when it is given. */
+  readonly guard: 'none' | 'optional' | 'required'
+  /** The tag of the object as it is, for `If-Match`. */
+  etagOf?(doing: Doing, params: Params): Promise<string | undefined>
+  run(doing: Doing, input: { params: Params; query: Query; body: Body }): Promise<Done>
+}
+
+/** An operation among others: what it takes is known to itself only, and parsed by it. */
+export interface AnyOperation extends Omit<Operation<unknown, unknown, unknown>, 'etagOf' | 'run'> {
+  etagOf?(doing: Doing, params: unknown): Promise<string | undefined>
+  run(doing: Doing, input: { params: unknown; query: unknown; body: unknown }): Promise<Done>
+}
+
+const Nothing = z.strictObject({})
+
+type Defaults<Params, Query, Body> = Partial<
+  Pick<Operation<Params, Query, Body>, 'params' | 'query' | 'body' | 'creates' | 'guard'>
+>
+
+/**
+ * Says an operation. The parts that are left out: no parameters, no query, no body, makes nothing new, changes nothing
+ * that others may have changed meanwhile.
+ */
+export function defineOperation<Params = Record<string, never>, Query = Record<string, never>, Body = undefined>(
+  operation: Omit<Operation<Params, Query, Body>, keyof Defaults<Params, Query, Body>> & Defaults<Params, Query, Body>,
+): AnyOperation {
+  const whole = {
+    params: Nothing,
+    query: Nothing,
+    body: undefined,
+    creates: false,
+    guard: 'none' as const,
+    ...operation,
+  }
+  // Its own schemas have parsed whatever it is given.
+  return whole
+}

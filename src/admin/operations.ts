@@ -1,0 +1,81 @@
+import type { AnyOperation } from './operation.ts'
+import { listTokens, makeToken, revokeToken } from './operations/admin-tokens.ts'
+import { listAuditEntries } from './operations/audit.ts'
+import { getPlan, listModels, listPlans, listPolicies } from './operations/catalog.ts'
+import { approveRequest, getRequest, listRequests, rejectRequest } from './operations/change-requests.ts'
+import { decideUseAsOf, replayDecision } from './operations/decisions.ts'
+import { applyTree, planTree } from './operations/declarations.ts'
+import { listTenantKeys, makeKey, revokeOneKey, rotateOneKey } from './operations/keys.ts'
+import {
+  activateLicense,
+  attestLicense,
+  resumeLicense,
+  revokeLicense,
+  suspendLicense,
+  terminateLicense,
+} from './operations/license-acts.ts'
+import { amendOneLicense, createLicense, renewOneLicense, transferOneLicense } from './operations/license-grants.ts'
+import { getLicense, getLicenseAsOf, getLicenseHistory, listLicenses } from './operations/licenses.ts'
+import { acknowledgeChangeNotice, issueChangeNotice, listChangeNotices } from './operations/notices.ts'
+import { getTenant, listApplications, listFacilities, listTenants } from './operations/tenants.ts'
+import { reportTenantUsage } from './operations/usage.ts'
+import {
+  demoteOneVersion,
+  getVersion,
+  listVersions,
+  promoteOneVersion,
+  recallOneVersion,
+  signOffOneVersion,
+} from './operations/versions.ts'
+
+/** Everything that the control plane can be asked, in the order of its description. */
+export const operations: readonly AnyOperation[] = [
+  listTenants,
+  getTenant,
+  listFacilities,
+  listApplications,
+  listTenantKeys,
+  makeKey,
+  rotateOneKey,
+  revokeOneKey,
+  listLicenses,
+  createLicense,
+  getLicense,
+  getLicenseAsOf,
+  getLicenseHistory,
+  activateLicense,
+  amendOneLicense,
+  renewOneLicense,
+  transferOneLicense,
+  suspendLicense,
+  resumeLicense,
+  revokeLicense,
+  terminateLicense,
+  attestLicense,
+  listModels,
+  listVersions,
+  getVersion,
+  signOffOneVersion,
+  promoteOneVersion,
+  demoteOneVersion,
+  recallOneVersion,
+  listChangeNotices,
+  issueChangeNotice,
+  acknowledgeChangeNotice,
+  listPlans,
+  getPlan,
+  listPolicies,
+  decideUseAsOf,
+  replayDecision,
+  reportTenantUsage,
+  listAuditEntries,
+  listTokens,
+  makeToken,
+  revokeToken,
+  listRequests,
+  getRequest,
+  approveRequest,
+  rejectRequest,
+  planTree,
+  applyTree,
+]

@@ -1,0 +1,146 @@
+import { z } from '@hono/zod-openapi'
+import { err, ok } from '../../kernel/index.ts'
+import { areTwoPeople } from '../../identity/index.ts'
+import {
+  changeRequestsMax,
+  decideChangeRequest,
+  holdChangeRequest,
+  listChangeRequests,
+  type ChangeRequest,
+} from '../change-request.ts'
+import { defineOperation, type Doing } from '../operation.ts'
+import { licensingOffice, Name, Reason } from '../parts.ts'
+import { notFound, type AdminRefusal } from '../refusal.ts'
+import { shownChangeRequest } from '../shown.ts'
+
+const Change = z
+  .object({
+    change_request: z.string(),
+    state: z.enum(['open', 'approved', 'rejected']),
+    operation: z.string(),
+    params: z.looseObject({}),
+    body: z.looseObject({}),
+    widens: z.array(z.string()).openapi({ description: 'What would be allowed that is not now.' }),
+    asked_by: z.string(),
+    asked_at: z.string(),
+    decided_by: z.string().nullable(),
+    decided_at: z.string().nullable(),
+    reason: z.string().nullable(),
+  })
+  .openapi('ChangeRequest')
+const ofChange = z.object({ change_request: Name })
+
+export const listRequests = defineOperation({
+  id: 'listChangeRequests',
+  method: 'get',
+  path: '/change-requests',
+  tag: 'change requests',
+  summary: `What waits for a second person, and what was decided: the last ${changeRequestsMax}`,
+  roles: ['owner-admin', 'licensing', 'auditor'],
+  query: z.strictObject({ state: z.enum(['open', 'approved', 'rejected']).optional() }),
+  answer: z.object({ data: z.array(Change) }),
+  run: async ({ tx }, { query }) =>
+    ok({ body: { data: (await listChangeRequests(tx, query.state)).map(shownChangeRequest) } }),
+})
+
+export const getRequest = defineOperation({
+  id: 'getChangeRequest',
+  method: 'get',
+  path: '/change-requests/{change_request}',
+  tag: 'change requests',
+  summary: 'One of them',
+  roles: ['owner-admin', 'licensing', 'auditor'],
+  params: ofChange,
+  answer: Change,
+  async run({ tx }, { params }) {
+    const found = await holdChangeRequest(tx, params.change_request)
+    return found === undefined
+      ? err([notFound('change request', params.change_request)])
+      : ok({ body: shownChangeRequest(found) })
+  },
+})
+
+export const approveRequest = defineOperation({
+  id: 'approveChangeRequest',
+  method: 'post',
+  path: '/change-requests/{change_request}/approve',
+  tag: 'change requests',
+  summary: 'The second person says yes, and it is done',
+  roles: licensingOffice,
+  params: ofChange,
+  body: z.strictObject({ reason: Reason }),
+  answer: Change,
+  async run(doing, { params, body }) {
+    const { tx, by } = doing
+    const change = await holdChangeRequest(tx, params.change_request)
+    const operation = change === undefined ? undefined : doing.findOperation(change.operation)
+    if (change === undefined || operation === undefined) return err([notFound('change request', params.change_request)])
+    const refusal = refuseDecision(change, doing)
+    if (refusal !== undefined) return err([refusal])
+    // As it was asked, by whom it was asked, and with whoever says yes as the second.
+    const second: Doing = { ...doing, by: { actor: change.askedBy, approvedBy: by.actor, now: by.now } }
+    const etag = await operation.etagOf?.(second, change.params)
+    if (change.objectEtag !== etag)
+      return err([
+        {
+          status: 409,
+          reason: 'changed_meanwhile',
+          message: 'What it would change is not as it was when this was asked.',
+          advice: 'Reject it, and ask anew.',
+        },
+      ])
+    const done = await operation.run(second, { params: change.params, query: {}, body: change.body })
+    if (!done.ok) return done
+    await decideChangeRequest(tx, {
+      changeId: change.changeId,
+      state: 'approved',
+      actor: by.actor,
+      reason: body.reason,
+      now: by.now,
+    })
+    const decided = await holdChangeRequest(tx, change.changeId)
+    return ok({ body: shownChangeRequest(decided ?? change) })
+  },
+})
+
+export const rejectRequest = defineOperation({
+  id: 'rejectChangeRequest',
+  method: 'post',
+  path: '/change-requests/{change_request}/reject',
+  tag: 'change requests',
+  summary: 'Somebody says no, or takes back what they asked for',
+  roles: licensingOffice,
+  params: ofChange,
+  body: z.strictObject({ reason: Reason }),
+  answer: Change,
+  async run({ tx, by }, { params, body }) {
+    const change = await holdChangeRequest(tx, params.change_request)
+    if (change === undefined) return err([notFound('change request', params.change_request)])
+    if (change.state !== 'open') return err([decidedAlready(change)])
+    const { changeId } = change
+    await decideChangeRequest(tx, { changeId, state: 'rejected', actor: by.actor, reason: body.reason, now: by.now })
+    const decided = await holdChangeRequest(tx, changeId)
+    return ok({ body: shownChangeRequest(decided ?? change) })
+  },
+})
+
+const decidedAlready = ({ state, decidedBy }: ChangeRequest): AdminRefusal => ({
+  status: 409,
+  reason: 'decided_already',
+  message: `It was ${state} by ${decidedBy ?? 'somebody'}.`,
+})
+
+function refuseDecision(change: ChangeRequest, { by, holder }: Doing): AdminRefusal | undefined {
+  if (change.state !== 'open') return decidedAlready(change)
+  const alone: AdminRefusal = {
+    status: 409,
+    reason: 'second_person_is_the_first',
+    message: `${change.askedBy.name} asked for it.`,
+    advice: 'Somebody else has to approve it.',
+  }
+  if (!areTwoPeople(change.askedBy, by.actor)) return alone
+  // Whoever can make tokens could otherwise be two people.
+  return holder.madeBy.toLowerCase() === change.askedBy.name.toLowerCase()
+    ? { ...alone, message: `${change.askedBy.name} asked for it, and made the token that approves it.` }
+    : undefined
+}

@@ -1,0 +1,73 @@
+import { z } from '@hono/zod-openapi'
+import { err, instant, ok, type Instant, type Result } from '../kernel/index.ts'
+import type { Role } from '../identity/index.ts'
+import type { AdminRefusal } from './refusal.ts'
+
+/** Whoever may look at what concerns licenses: the owner's people, and of its own tenant a tenant's. */
+export const readers: readonly Role[] = [
+  'owner-admin',
+  'licensing',
+  'finance',
+  'auditor',
+  'tenant-admin',
+  'tenant-viewer',
+]
+export const ownersPeople: readonly Role[] = ['owner-admin', 'licensing', 'finance', 'auditor']
+export const licensingOffice: readonly Role[] = ['owner-admin', 'licensing']
+export const keyKeepers: readonly Role[] = ['owner-admin', 'licensing', 'tenant-admin']
+
+export const Name = z.string().min(1).max(200)
+export const Reason = z.string().trim().min(1, 'say why').max(2000)
+
+/** An instant with its zone (RFC 3339). */
+export const At = z.iso
+  .datetime({ offset: true, error: 'write an instant with its zone, such as 2026-12-01T00:00:00Z' })
+  .transform((text) => instant(Date.parse(text)))
+  .openapi({ type: 'string', format: 'date-time' })
+
+const pageMax = 200
+export const Paging = {
+  limit: z.coerce.number().int().min(1).max(pageMax).default(100),
+  after: z.string().max(400).optional().openapi({ description: 'next, of the page before.' }),
+}
+
+export const page = (element: z.ZodType) =>
+  z.object({ data: z.array(element), next: z.string().nullable().openapi({ description: 'Null: nothing follows.' }) })
+
+/** A page of what is ordered by one name; one more than the limit was read. */
+export function pageOf<Row>(rows: readonly Row[], limit: number, nameOf: (row: Row) => string) {
+  const shown = rows.slice(0, limit)
+  const last = shown.at(-1)
+  return { rows: shown, next: rows.length > limit && last !== undefined ? cursorOf([nameOf(last)]) : null }
+}
+
+export const cursorOf = (parts: readonly string[]): string => Buffer.from(JSON.stringify(parts)).toString('base64url')
+
+/** The parts of a cursor that we gave out. */
+export function partsOf(
+  cursor: string | undefined,
+  count: number,
+): Result<readonly string[] | undefined, readonly AdminRefusal[]> {
+  if (cursor === undefined) return ok(undefined)
+  try {
+    const parts: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString())
+    if (Array.isArray(parts) && parts.length === count && parts.every((part) => typeof part === 'string'))
+      return ok(parts)
+  } catch {
+    // Told below.
+  }
+  return err([
+    {
+      status: 400,
+      reason: 'invalid_request',
+      message: 'after is no cursor of ours.',
+      advice: 'Send the next of a page.',
+    },
+  ])
+}
+
+export const dayMs = 86_400_000
+export const instantOfText = (text: string): Instant | undefined => {
+  const at = Date.parse(text)
+  return Number.isNaN(at) ? undefined : instant(at)
+}

@@ -1,0 +1,78 @@
+import { randomUUID } from 'node:crypto'
+import { systemTransaction } from '../../src/db/index.ts'
+import { createAdminToken, type Role } from '../../src/identity/index.ts'
+import { instant } from '../../src/kernel/index.ts'
+import { nodeLog } from '../../src/platform/node/log.ts'
+import { serveAdmin } from '../../src/platform/node/serve-admin.ts'
+import { keyMaking, testPepper, tester, type House } from './house.ts'
+
+export const testOwnerToken = 'fml_owner_a-token-of-the-tests-and-of-nothing-else'
+
+export interface Told {
+  readonly status: number
+  readonly headers: Headers
+  // Tests look into what they expect; what is missing fails there.
+  // oxlint-disable-next-line typescript/no-explicit-any
+  readonly body: any
+}
+
+export interface Wish {
+  /** Undefined: none is sent. */
+  readonly token?: string | undefined
+  readonly body?: unknown
+  readonly ifMatch?: string | undefined
+  /** A new one each time, when it is left out. */
+  readonly idempotencyKey?: string | undefined
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+export interface Admin {
+  readonly url: string
+  /** `POST /licenses/LIC-1/suspend`, below /admin/v1. */
+  ask(what: string, wish: Wish): Promise<Told>
+  /** A new admin token. */
+  token(wish: { name: string; roles: readonly Role[]; tenant?: string; days?: number; at?: number }): Promise<string>
+  stop(): Promise<void>
+}
+
+/** The control plane of a house, over a socket of its own. */
+export async function openAdmin(house: House): Promise<Admin> {
+  const served = await serveAdmin({
+    host: '127.0.0.1',
+    port: 0,
+    databaseUrl: house.databases.appUrl,
+    databaseRole: undefined,
+    ownerToken: testOwnerToken,
+    keyPepper: testPepper,
+    gatewayUrl: house.url,
+    secureCookie: false,
+    log: nodeLog('silent'),
+    isReady: () => true,
+  })
+  const url = `http://127.0.0.1:${served.port}`
+  return {
+    url,
+    async ask(what, { token, body, ifMatch, idempotencyKey = randomUUID(), headers = {} }) {
+      const [method = '', path = ''] = what.split(' ')
+      const response = await fetch(`${url}/admin/v1${path}`, {
+        method,
+        headers: {
+          ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+          ...(ifMatch === undefined ? {} : { 'if-match': ifMatch }),
+          ...(method === 'POST' ? { 'content-type': 'application/json', 'idempotency-key': idempotencyKey } : {}),
+          ...headers,
+        },
+        ...(method === 'POST' ? { body: typeof body === 'string' ? body : JSON.stringify(body ?? {}) } : {}),
+      })
+      return { status: response.status, headers: response.headers, body: await response.json() }
+    },
+    async token({ name, roles, tenant, days = 1, at = Date.now() }) {
+      const made = await systemTransaction(house.database, 'administer', (tx) =>
+        createAdminToken(tx, keyMaking, { name, roles, tenant, days, actor: tester, now: instant(at) }),
+      )
+      if (!made.ok) throw new Error(made.error.reason)
+      return made.value.text.reveal()
+    },
+    stop: () => served.stop(),
+  }
+}
