@@ -41,8 +41,9 @@ export async function composeInvoice(
   const plans = [...book.values()].flat()
   const earlier = await earlierMonths(tx, month, standing)
   const made = makeInvoice(basis, { period: month.period, plans, earlier, tax })
-  const named = made.lines.flatMap(({ rated }) =>
-    rated === undefined ? [] : [{ plan: rated.plan, revision: rated.planRevision }],
+  // All that it was rated under, whether a line came of it or not: who recomputes it needs them.
+  const named = [...basis.use.usage, ...basis.use.termDays, ...basis.use.facilityDays].map(
+    ({ plan, planRevision: revision }) => ({ plan, revision }),
   )
   const facilities = await loadFacilitySpans(tx, month.tenantId)
   return {

@@ -1,8 +1,14 @@
 import { assertNever } from '../../kernel/index.ts'
-import { mayBeExplained, monthName, type CloseRefusal, type ReopenRefusal } from '../../billing/index.ts'
+import {
+  mayBeExplained,
+  monthName,
+  type CloseRefusal,
+  type ReopenRefusal,
+  type VerifyRefusal,
+} from '../../billing/index.ts'
 
 /** Why a month was not closed or not opened again, for whoever typed the command. */
-export function periodInWords(refusal: CloseRefusal | ReopenRefusal): string {
+export function periodInWords(refusal: CloseRefusal | ReopenRefusal | VerifyRefusal): string {
   switch (refusal.reason) {
     case 'license_not_found':
       return `there is no license ${refusal.license}`

@@ -8,6 +8,7 @@ import {
   monthName,
   parseMonth,
   reopenPeriod,
+  verifyPeriod,
   type ListedPeriod,
   type Period,
 } from '../../billing/index.ts'
@@ -35,17 +36,18 @@ const readOptions = (args: readonly string[]) =>
   })
 type Options = ReturnType<typeof readOptions>['values']
 
-/** `formulary period list|close|reopen <license>`: the months of a license, from open through closing to closed. */
+/** `formulary period list|close|verify|reopen <license>`: the months of a license, from open through closing to closed. */
 export async function runPeriod(args: readonly string[], io: PeriodIo): Promise<0 | 1 | 2> {
   const { values, positionals } = readOptions(args)
   const [verb, license, ...more] = positionals
   if (more.length > 0) return reportMisuse(io, `\`period ${verb}\` does not take \`${more[0]}\``)
-  if (verb !== 'list' && verb !== 'close' && verb !== 'reopen')
-    return reportMisuse(io, 'what about periods? formulary period list|close|reopen <license>')
+  if (verb !== 'list' && verb !== 'close' && verb !== 'verify' && verb !== 'reopen')
+    return reportMisuse(io, 'what about periods? formulary period list|close|verify|reopen <license>')
   if (license === undefined) return reportMisuse(io, `of which license? formulary period ${verb} <license>`)
   if (verb === 'list') return showPeriods(io, license)
   const period = parseMonth(values.month ?? '')
   if (period === undefined) return reportMisuse(io, `which month? formulary period ${verb} ${license} --month 2026-10`)
+  if (verb === 'verify') return verify(io, license, period)
   return verb === 'close' ? close(io, { license, period, values }) : reopen(io, { license, period, values })
 }
 
@@ -110,6 +112,17 @@ async function close(io: PeriodIo, { license, period, values }: Asked): Promise<
     )
     io.out(`SHA-256 of its usage export: ${usageSha256}`)
   }
+  return 0
+}
+
+async function verify(io: PeriodIo, license: string, period: Period): Promise<0 | 1> {
+  const verified = await verifyPeriod({ database: io.database, startSha256: nodeSha256 }, { license, period })
+  if (!verified.ok) return reportRefusal(io, verified.error.reason, periodInWords(verified.error))
+  const { rows, usageSha256, invoice, differences } = verified.value
+  if (differences.length > 0) return reportRefusal(io, 'period_altered', differences.join('; '))
+  const facts = { license, month: monthName(period), rows: String(rows), usageSha256, invoice: invoice ?? null }
+  if (io.json) io.out(JSON.stringify(facts))
+  else io.out(`${facts.month} of ${license} is what was frozen: ${rows} rows, ${invoice ?? 'no invoice'}.`)
   return 0
 }
 
