@@ -20,8 +20,17 @@ export { creditInvoice, type CreditRefusal } from './credit-invoice.ts'
 export { DocumentLine, InvoiceDocument, readDocument } from './read-document.ts'
 export { reopenPeriod, type Reopened, type ReopenRefusal } from './reopen-period.ts'
 export { exportUsage } from './export-usage.ts'
-export { recomputeInvoice, type PlanFacts, type Recomputed, type RecomputeRefusal } from './recompute-invoice.ts'
+export {
+  recomputeInvoice,
+  type PlanFacts,
+  type Recomputed,
+  type RecomputedLine,
+  type RecomputeRefusal,
+} from './recompute-invoice.ts'
 export { verifyPeriod, type Verified, type VerifyRefusal } from './verify-period.ts'
+export { invoiceCsv } from './invoice-csv.ts'
+export { invoicePage } from './invoice-page.ts'
+export { explainLine, explainedCallsMax, type ExplainedCall, type ExplainedLine } from './store-explain-line.ts'
 export { rate, type Quantities } from './rate.ts'
 export { loadPriceBook } from './store.ts'
 export { loadInvoices, type KeptInvoice } from './store-invoice.ts'

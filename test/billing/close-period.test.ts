@@ -1,6 +1,7 @@
 import { beforeEach, expect, test } from 'vitest'
 import { z } from 'zod'
 import { closePeriod, loadInvoices, reopenPeriod } from '../../src/billing/index.ts'
+import { takeNumber } from '../../src/billing/store-invoice.ts'
 import type { Database } from '../../src/db/index.ts'
 import { instant } from '../../src/kernel/index.ts'
 import { nodeSha256 } from '../../src/platform/node/ports.ts'
@@ -170,7 +171,16 @@ test('a journal entry that does not add up, or that gets a posting later, is ref
   await expect(database.systemPool.query('delete from journal_entry')).rejects.toMatchObject({ code: '42501' })
 })
 
-test('numbers have no gap, although a closing fails in the middle, and no twin, although two close at once', async () => {
+test('a number that was taken by what then failed is taken again', async () => {
+  const failing = look(database, async (tx) => {
+    await takeNumber(tx, 'INV')
+    throw new Error('after the number')
+  })
+  await expect(failing).rejects.toThrow('after the number')
+  expect(await look(database, (tx) => takeNumber(tx, 'INV'))).toEqual({ number: 'INV-000001', sequence: 1n })
+})
+
+test('a closing that failed goes on from its line; of two that run at once, each has a number of its own', async () => {
   await use(database, [{ at: '2026-10-05T00:00:00Z', input: 1_000_000 }])
   await use(database, [{ at: '2026-10-05T00:00:00Z', input: 1_000_000 }], 'LIC-PRAIRIE')
   const failing = closePeriod(

@@ -1,7 +1,16 @@
 import { parseArgs } from 'node:util'
-import { assertNever, isoOf, type Instant } from '../../kernel/index.ts'
+import { assertNever, isoOf, requestName, type Instant } from '../../kernel/index.ts'
 import { systemTransaction, type Database } from '../../db/index.ts'
-import { creditInvoice, loadInvoices, readDocument, type CreditRefusal, type KeptInvoice } from '../../billing/index.ts'
+import {
+  creditInvoice,
+  explainLine,
+  invoiceCsv,
+  invoicePage,
+  loadInvoices,
+  readDocument,
+  type CreditRefusal,
+  type KeptInvoice,
+} from '../../billing/index.ts'
 import { operator } from '../operator.ts'
 import { reportMisuse, reportRefusal, type Io } from '../report.ts'
 
@@ -20,6 +29,8 @@ export async function runInvoice(args: readonly string[], io: InvoiceIo): Promis
       license: { type: 'string' },
       reason: { type: 'string' },
       by: { type: 'string' },
+      format: { type: 'string', default: 'text' },
+      line: { type: 'string' },
     },
   })
   const [verb, number, ...more] = positionals
@@ -28,7 +39,10 @@ export async function runInvoice(args: readonly string[], io: InvoiceIo): Promis
   if (verb !== 'show' && verb !== 'credit')
     return reportMisuse(io, 'what about invoices? formulary invoice list|show|credit')
   if (number === undefined) return reportMisuse(io, `which one? formulary invoice ${verb} INV-000001`)
-  return verb === 'show' ? showInvoice(io, number) : credit(io, { number, reason: values.reason ?? '', by: values.by })
+  if (verb === 'show' && values.line !== undefined) return showCalls(io, number, values.line)
+  return verb === 'show'
+    ? showInvoice(io, number, values.format)
+    : credit(io, { number, reason: values.reason ?? '', by: values.by })
 }
 
 async function showInvoices(io: InvoiceIo, of: { tenant?: string; license?: string }): Promise<0> {
@@ -62,11 +76,14 @@ const shown = (invoice: KeptInvoice) => {
   }
 }
 
-async function showInvoice(io: InvoiceIo, number: string): Promise<0 | 1> {
+const formats = ['text', 'json', 'csv', 'html']
+
+async function showInvoice(io: InvoiceIo, number: string, format: string): Promise<0 | 1 | 2> {
+  if (!formats.includes(format)) return reportMisuse(io, `--format is one of ${formats.join(', ')}`)
   const [invoice] = await systemTransaction(io.database, 'bill', (tx) => loadInvoices(tx, { number }))
   if (invoice === undefined) return reportRefusal(io, 'invoice_not_found', `there is no invoice ${number}`)
-  if (io.json) {
-    io.out(invoice.document)
+  if (io.json || format !== 'text') {
+    io.out(await written(invoice.document, io.json ? 'json' : format))
     return 0
   }
   const { lines, total, currency, buyer, period } = readDocument(invoice.document)
@@ -76,6 +93,41 @@ async function showInvoice(io: InvoiceIo, number: string): Promise<0 | 1> {
   for (const { line, description, quantity, amount } of lines)
     io.out(`${String(line).padStart(3)}  ${description.padEnd(60)} ${quantity.padStart(16)} ${amount.padStart(16)}`)
   io.out(`${''.padStart(65)} ${currency.padStart(16)} ${total.padStart(16)}`)
+  return 0
+}
+
+async function written(document: string, format: string): Promise<string> {
+  if (format === 'json') return document
+  const read = readDocument(document)
+  return format === 'csv' ? invoiceCsv(read).trimEnd() : invoicePage(read)
+}
+
+/** A line down to its calls. */
+async function showCalls(io: InvoiceIo, number: string, text: string): Promise<0 | 1 | 2> {
+  const line = Number(text)
+  if (!/^\d{1,6}$/.test(text)) return reportMisuse(io, `which line? formulary invoice show ${number} --line 1`)
+  const found = await systemTransaction(io.database, 'bill', (tx) => explainLine(tx, { number, line }))
+  if (found === undefined)
+    return reportRefusal(
+      io,
+      'no_calls',
+      `${number} has no line ${line} that counts calls; facilities and credit count none`,
+    )
+  const { calls, quantity, first } = found
+  const shownCalls = first.map((call) => ({
+    request: requestName(call.requestId),
+    attempt: call.attempt,
+    startedAt: call.startedAt,
+    facility: call.facility,
+    quantity: String(call.quantity),
+  }))
+  if (io.json)
+    io.out(JSON.stringify({ number, line, calls: String(calls), quantity: String(quantity), first: shownCalls }))
+  else {
+    io.out(`Line ${line} of ${number}: ${calls} calls, ${quantity} units.`)
+    for (const call of shownCalls) io.out(`${call.startedAt}  ${call.request}  ${call.facility}  ${call.quantity}`)
+    if (calls > first.length) io.out(`And ${calls - BigInt(first.length)} more; formulary usage export has them all.`)
+  }
   return 0
 }
 
