@@ -1,5 +1,7 @@
 export {
+  findUsagePrice,
   planRevisionAt,
+  PlanTerms,
   Price,
   Prices,
   unitPricesFor,
@@ -8,6 +10,27 @@ export {
   type PlanRevision,
   type PriceBook,
   type UnitPrices,
+  type UsagePrice,
 } from './prices.ts'
+export { CheckItem, mayBeExplained, type CheckedItem, type Reconciled } from './checklist.ts'
+export { closePeriod, type Closed, type CloseRefusal, type ClosingNeeds } from './close-period.ts'
+export { listPeriods, type ListedPeriod } from './list-periods.ts'
+export { monthName, monthOf, parseMonth, type Month, type Period } from './month.ts'
+export { creditInvoice, type CreditRefusal } from './credit-invoice.ts'
+export { DocumentLine, InvoiceDocument, readDocument } from './read-document.ts'
+export { reopenPeriod, type Reopened, type ReopenRefusal } from './reopen-period.ts'
+export { exportUsage } from './export-usage.ts'
+export {
+  recomputeInvoice,
+  type PlanFacts,
+  type Recomputed,
+  type RecomputedLine,
+  type RecomputeRefusal,
+} from './recompute-invoice.ts'
+export { verifyPeriod, type Verified, type VerifyRefusal } from './verify-period.ts'
+export { invoiceCsv } from './invoice-csv.ts'
+export { invoicePage } from './invoice-page.ts'
+export { explainLine, explainedCallsMax, type ExplainedCall, type ExplainedLine } from './store-explain-line.ts'
 export { rate, type Quantities } from './rate.ts'
 export { loadPriceBook } from './store.ts'
+export { loadInvoices, type KeptInvoice } from './store-invoice.ts'

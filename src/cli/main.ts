@@ -12,8 +12,11 @@ import { runDecision } from './commands/decision.ts'
 import { runKey } from './commands/key.ts'
 import { runLicense } from './commands/license.ts'
 import { runLicenseDocument, runLicenseVerify, signingVerbs } from './commands/license-document.ts'
+import { runRecompute } from './commands/recompute.ts'
 import { runTenants } from './commands/tenants.ts'
+import { runInvoice } from './commands/invoice.ts'
 import { runNotice } from './commands/notice.ts'
+import { runPeriod } from './commands/period.ts'
 import { runUsage } from './commands/usage.ts'
 import { runVersion } from './commands/version.ts'
 import { reportMisuse, reportRefusal, type Io } from './report.ts'
@@ -41,7 +44,16 @@ const usage = `usage: formulary <noun> <verb> [--json]
   notice issue <model>@<version>         --summary text [--to licensed] [--days n]  tells those who pin an older one
   notice acknowledge <notice id> | list  [--by name] [--all]
   decision replay <request id>           makes the decision on a recorded call again, with the facts of then
-  usage report                           [--tenant name] [--from date] [--to date]`
+  usage report                           [--tenant name] [--from date] [--to date]
+  usage export <license> --month 2026-10 [--late]  the rows that its invoice counts, as CSV
+  period list <license>                  its months, and what their closings froze
+  period close <license> --month 2026-10 [--explain item=reason]…  freezes the month and issues its invoice
+  period verify <license> --month 2026-10  makes rows' hash and invoice again, and compares
+  period reopen <license> --month 2026-10  --reason text --by name --approved-by name
+  invoice list                           [--tenant name] [--license license]
+  invoice show <number>                  [--format text|json|csv|html] [--line n]  a line down to its calls
+  invoice credit <number>                --reason text  takes it back whole, by a credit note
+  invoice recompute --invoice file --export usage.csv --plan plan.yaml…  needs no server`
 
 /** What surrounds the command. */
 export interface Surroundings {
@@ -109,6 +121,11 @@ async function run(noun: string, rest: readonly string[], io: CommandIo): Promis
       return onDatabase(io, (database) => runVersion(rest, { ...io, database }))
     case 'notice':
       return onDatabase(io, (database) => runNotice(rest, { ...io, database }))
+    case 'period':
+      return onDatabase(io, (database) => runPeriod(rest, { ...io, database }))
+    case 'invoice':
+      if (rest[0] === 'recompute') return runRecompute(rest.slice(1), io)
+      return onDatabase(io, (database) => runInvoice(rest, { ...io, database }))
     case 'decision':
       return onDatabase(io, (database) => runDecision(rest, { ...io, database }))
     case 'usage':

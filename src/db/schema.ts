@@ -94,6 +94,15 @@ export interface AuditEntry {
   tenant_id: string;
 }
 
+export interface BillingPeriod {
+  closing: number;
+  license: string;
+  period_end: Timestamp;
+  period_start: Timestamp;
+  state: string;
+  tenant_id: string;
+}
+
 export interface BudgetAccount {
   budget: string;
   grandfathered: Generated<Numeric>;
@@ -173,6 +182,7 @@ export interface DirectoryChange {
 }
 
 export interface Facility {
+  began_at: Generated<Timestamp>;
   ended_at: Timestamp | null;
   facility: string;
   name: string;
@@ -187,6 +197,61 @@ export interface Instance {
   pid: number | null;
   platform: string;
   started_at: Generated<Timestamp>;
+}
+
+export interface Invoice {
+  closing: number;
+  credits: string | null;
+  currency: string;
+  document: string;
+  document_sha256: Buffer;
+  entry_id: string;
+  issued_at: Timestamp;
+  license: string;
+  number: string;
+  period_start: Timestamp;
+  sequence: Int8;
+  series: string;
+  tenant_id: string;
+  total_picos: Numeric;
+}
+
+export interface InvoiceLine {
+  amount_picos: Numeric;
+  corrects: string | null;
+  corrects_line: number | null;
+  kind: string;
+  license_revision: number | null;
+  line: number;
+  line_key: string;
+  meter: string | null;
+  model: string | null;
+  number: string;
+  phase: string | null;
+  plan: string | null;
+  plan_revision: number | null;
+  quantity: Numeric;
+  tenant_id: string;
+  usage_period_start: Timestamp;
+}
+
+export interface InvoiceSeries {
+  last: Int8;
+  series: string;
+}
+
+export interface JournalEntry {
+  at: Timestamp;
+  document: string;
+  entry_id: Generated<string>;
+  kind: string;
+  license: string;
+  period_start: Timestamp;
+  postings: number;
+  recorded_at: Generated<Timestamp>;
+  recorded_by: string;
+  reverses: string | null;
+  tenant_id: string;
 }
 
 export interface License {
@@ -257,6 +322,35 @@ export interface ModelVersion {
   withdrawn_at: Timestamp | null;
 }
 
+export interface PeriodClosing {
+  basis: Json;
+  checklist: Json;
+  closed_at: Timestamp;
+  closed_by: string;
+  closing: number;
+  credit_left_picos: Numeric;
+  invoice: string | null;
+  late_rows: Int8;
+  late_sha256: string;
+  license: string;
+  period_start: Timestamp;
+  rows: Int8;
+  tenant_id: string;
+  usage_sha256: string;
+}
+
+export interface PeriodReopening {
+  approved_by: string;
+  closing: number;
+  credit_note: string | null;
+  license: string;
+  period_start: Timestamp;
+  reason: string;
+  reopened_at: Timestamp;
+  reopened_by: string;
+  tenant_id: string;
+}
+
 export interface PlanRevision {
   currency: string;
   document_sha256: Buffer;
@@ -265,6 +359,7 @@ export interface PlanRevision {
   prices: Json;
   recorded_at: Generated<Timestamp>;
   revision: number;
+  terms: Generated<Json>;
 }
 
 export interface PolicyRevision {
@@ -274,6 +369,16 @@ export interface PolicyRevision {
   recorded_at: Generated<Timestamp>;
   recorded_by: string;
   revision: number;
+}
+
+export interface Posting {
+  account: string;
+  amount_picos: Numeric;
+  currency: string;
+  entry_id: string;
+  posting: number;
+  sku: string | null;
+  tenant_id: string;
 }
 
 export interface RateWindow {
@@ -402,6 +507,17 @@ export interface UsageHour {
   version: string;
 }
 
+export interface UsageLate {
+  arrived_at: Generated<Timestamp>;
+  attempt: number;
+  counted_in: Timestamp | null;
+  license: string;
+  period_start: Timestamp;
+  request_id: string;
+  started_at: Timestamp;
+  tenant_id: string;
+}
+
 export interface VersionAct {
   act: string;
   act_seq: Generated<Int8>;
@@ -432,6 +548,7 @@ export interface DB {
   api_key: ApiKey;
   application: Application;
   audit_entry: AuditEntry;
+  billing_period: BillingPeriod;
   budget_account: BudgetAccount;
   budget_lease: BudgetLease;
   change_notice: ChangeNotice;
@@ -441,14 +558,21 @@ export interface DB {
   directory_change: DirectoryChange;
   facility: Facility;
   instance: Instance;
+  invoice: Invoice;
+  invoice_line: InvoiceLine;
+  invoice_series: InvoiceSeries;
+  journal_entry: JournalEntry;
   license: License;
   license_act: LicenseAct;
   license_attestation: LicenseAttestation;
   license_revision: LicenseRevision;
   model: Model;
   model_version: ModelVersion;
+  period_closing: PeriodClosing;
+  period_reopening: PeriodReopening;
   plan_revision: PlanRevision;
   policy_revision: PolicyRevision;
+  posting: Posting;
   rate_window: RateWindow;
   reservation: Reservation;
   tenant: Tenant;
@@ -458,6 +582,7 @@ export interface DB {
   usage_day: UsageDay;
   usage_event: UsageEvent;
   usage_hour: UsageHour;
+  usage_late: UsageLate;
   version_act: VersionAct;
   version_card: VersionCard;
 }

@@ -8,6 +8,7 @@ export type SystemPurpose =
   | 'read-directory'
   | 'apply-declarations'
   | 'administer'
+  | 'bill'
   | 'lend-budget'
   | 'count-rates'
   | 'commit-usage'

@@ -22,6 +22,13 @@ export interface Hmac {
   equal(a: Uint8Array, b: Uint8Array): boolean
 }
 
+/** SHA-256 (FIPS 180-4) of a text that is too long to stand in memory whole. The digest is 64 lower-case hex digits. */
+export interface RunningDigest {
+  update(text: string): void
+  hex(): string
+}
+export type StartSha256 = () => RunningDigest
+
 /** Structured, content-free lines. Facts are ids, codes, counts and times; `Sensitive` values print as `[sensitive]`. */
 export type LogFacts = Readonly<Record<string, string | number | boolean | bigint | undefined | readonly string[]>>
 export interface Log {

@@ -1,10 +1,11 @@
 import { isJsonList, isoOf, type Instant, type Json } from '../kernel/index.ts'
 import type { PlanRow, PolicyRow, VersionRow } from './rows.ts'
 
-export const planDocument = (row: PlanRow): { readonly [key: string]: Json } => ({
+export const planDocument = (row: PlanRow): { readonly [key: string]: Json | undefined } => ({
   plan: row.plan,
   currency: row.currency,
   prices: row.prices,
+  ...row.terms,
 })
 
 /** What a version is. Its stage, its card and its addresses may change; this may not. */

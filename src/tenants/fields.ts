@@ -110,6 +110,28 @@ export const fields: Readonly<Record<string, Field>> = {
   'plan.prices[].meter': field('What is counted.', 'input_tokens'),
   'plan.prices[].per': field('How many units the amount buys; month for the meter facility.', '1000000'),
   'plan.prices[].amount': field('A decimal in quotes, so that it stays exact.', '"3.00"'),
+  'plan.prices[].included': field(
+    'Units of a month that cost nothing; what costs something is counted after them.',
+    '10000000',
+  ),
+  'plan.prices[].package': field('Whole packages of so many units: the last one is paid whole.', 'true'),
+  'plan.prices[].tiers': field(
+    'graduated: each unit at the amount of its step. volume: all of a month at the amount of the step that it reaches.',
+    'graduated',
+  ),
+  'plan.prices[].steps': field(
+    'From which unit of a month on which amount holds, instead of the first one.',
+    '[{ from: 100000001, amount: "2.50" }]',
+  ),
+  'plan.prices[].steps[].from': field('The first unit of the month that it holds for.', '100000001'),
+  'plan.prices[].steps[].amount': field('A decimal in quotes, for as many units as per says.', '"2.50"'),
+  'plan.prices[].evaluation': field('The amount under an evaluation license, instead of all else.', '"0"'),
+  'plan.prices[].grace': field('The amount in the days of grace, instead of all else.', '"4.50"'),
+  'plan.commitment': field('What a whole month costs at least; a part of a month so many days of it.', '"5000.00"'),
+  'plan.credit': field('Bought with the first invoice of a term, and used up before money is asked for.', '"20000.00"'),
+  'plan.evaluation': field('free: an evaluation costs nothing, but for prices that have an amount for it.', 'free'),
+  'plan.grace': field('What use in the days of grace costs.', '{ percent: 125 }'),
+  'plan.grace.percent': field('Percent of the listed price.', '125'),
 
   'tenant.tenant': field('The name of the organization; its folder is called the same.', 'lakeside-health'),
   'tenant.name': field('The name people read.', 'Lakeside Health'),

@@ -11,7 +11,7 @@ import { explainIssue } from './explain-issue.ts'
 import { placeOf, reservedNames } from './layout.ts'
 import { PolicyFile } from './policy-file.ts'
 import { byText, quoted, sortProblems, type Problem } from './problem.ts'
-import { files, type FileKind, type LicenseFile } from './schema.ts'
+import { files, type FileKind, type LicenseFile, type PlanFile } from './schema.ts'
 import { Source } from './source.ts'
 
 export interface DeclarationFile {
@@ -53,6 +53,15 @@ export function readLicenseFile(file: DeclarationFile): Result<Declared<LicenseF
   if (!source.ok) return source
   const problems: Problem[] = []
   const read = readAs('license', files.license, source.value, problems)
+  return read === undefined ? err(sortProblems(problems)) : ok(read)
+}
+
+/** One plan by itself. */
+export function readPlanFile(file: DeclarationFile): Result<Declared<PlanFile>, readonly Problem[]> {
+  const source = Source.read(file.path, file.text)
+  if (!source.ok) return source
+  const problems: Problem[] = []
+  const read = readAs('plan', files.plan, source.value, problems)
   return read === undefined ? err(sortProblems(problems)) : ok(read)
 }
 

@@ -2,7 +2,7 @@ import type { Audience, Purpose, Scope, TenantKind } from '../identity/index.ts'
 import type { LicenseGrant } from '../licensing/index.ts'
 import type { KeptPolicy, Stage } from '../policy/index.ts'
 import type { Card, SignOff } from '../release/index.ts'
-import type { Price } from '../billing/index.ts'
+import type { PlanTerms, Price } from '../billing/index.ts'
 import type { Declarations } from './declarations.ts'
 import { byText } from './problem.ts'
 import type { LicenseFile, ModelFile } from './schema.ts'
@@ -54,6 +54,8 @@ export type PlanRow = {
   readonly plan: string
   readonly currency: string
   readonly prices: readonly Price[]
+  /** What is not agreed is left out, so that a plan without it is the document that it always was. */
+  readonly terms: PlanTerms
 }
 export type TenantRow = {
   readonly tenant: string
@@ -118,7 +120,7 @@ export function rowsOf(declared: Declarations): Rows {
         })),
       ),
     ),
-    plan: declared.plans.map(({ value: { plan, currency, prices } }) => ({ plan, currency, prices })),
+    plan: declared.plans.map(({ value: { plan, currency, prices, ...terms } }) => ({ plan, currency, prices, terms })),
     tenant: tenants.map(({ tenant, name, kind }) => ({ tenant, name, kind })),
     facility: tenants.flatMap(({ tenant, facilities }) => facilities.map((facility) => ({ tenant, ...facility }))),
     application: tenants.flatMap(({ tenant, applications }) =>

@@ -5,7 +5,7 @@ import { Audience, Purpose, scopes, TenantKind } from '../identity/index.ts'
 import { Terms } from '../licensing/index.ts'
 import { protocols, Stage } from '../policy/index.ts'
 import { Card, SignOffRole } from '../release/index.ts'
-import { Price } from '../billing/index.ts'
+import { PlanTerms, Price } from '../billing/index.ts'
 
 /**
  * The four kinds of files under tenants/. A refinement's message is what to write instead, so that it reads well
@@ -103,6 +103,7 @@ export const PlanFile = z.strictObject({
   currency: z.string().regex(/^[A-Z]{3}$/, 'the three capital letters of ISO 4217, such as USD'),
   // The same options as billing's union, told apart by their meter, so that a mistake is explained by the right one.
   prices: z.array(z.discriminatedUnion('meter', Price.options)).max(1000),
+  ...PlanTerms.shape,
 })
 export type PlanFile = z.infer<typeof PlanFile>
 

@@ -4,7 +4,7 @@ import { scopes, Audience, Purpose, TenantKind } from '../identity/index.ts'
 import { loadLicenses, type LicenseFacts } from '../licensing/index.ts'
 import { loadOwnerPolicies, loadTenantPolicies, protocols } from '../policy/index.ts'
 import { loadNotices, loadPins, loadVersions, type VersionRecord } from '../release/index.ts'
-import { Prices } from '../billing/index.ts'
+import { PlanTerms, Prices } from '../billing/index.ts'
 import type { Tx } from '../db/index.ts'
 import type { Current } from './change.ts'
 
@@ -130,7 +130,12 @@ async function loadPlans(tx: Tx): Promise<Current['plan']> {
     .orderBy('revision', 'desc')
     .execute()
   return plans.map((row) => ({
-    row: { plan: row.plan, currency: row.currency, prices: Prices.parse(row.prices) },
+    row: {
+      plan: row.plan,
+      currency: row.currency,
+      prices: Prices.parse(row.prices),
+      terms: PlanTerms.parse(row.terms),
+    },
     revision: row.revision,
   }))
 }

@@ -74,6 +74,7 @@ async function appendPlans(tx: Tx, changes: readonly Change[], at: Date): Promis
         revision,
         currency: row.currency,
         prices: JSON.stringify(row.prices),
+        terms: JSON.stringify(row.terms),
         effective_at: at,
         document_sha256: digestOf(planDocument(row)),
       })

@@ -6,9 +6,10 @@ import { instant, plusDays } from '../../src/kernel/index.ts'
 import { appendAuditEntry } from '../../src/audit/index.ts'
 import { actOnLicense, attest } from '../../src/licensing/index.ts'
 import { acknowledgeNotice, appendCard, appendNotice, Card, cardTexts } from '../../src/release/index.ts'
-import { loadUsage } from '../../src/metering/index.ts'
+import { loadUsage, untilUnfolded } from '../../src/metering/index.ts'
 import { loadAccounts } from '../../src/quota/index.ts'
 import { openHouse, tester, type House } from '../support/house.ts'
+import { billTwo } from './bill-two.ts'
 import { protectionFindings, tablesOf } from './row-security.ts'
 import { withoutFilters } from './strip-filters.ts'
 import { aRowOf, attempt, scopeFindings, tenantTableFindings, type TwoTenants } from './tenant-scope.ts'
@@ -287,6 +288,9 @@ async function useByTwo(): Promise<TwoTenants> {
       expect(acknowledged.ok).toBe(true)
     })
   }
+  await untilUnfolded(house.database)
+  const billed = users.map(async ({ tenant, license }) => ({ license, tenantId: await tenantIdOf(tenant) }))
+  await billTwo(house.database, await Promise.all(billed))
   house.host.setKnobs({ stallAfterChunks: 1 })
   for (const { application } of users) inFlight.push(await chat(application, { stream: true }))
   const [mine = '', theirs = ''] = await Promise.all(users.map(({ tenant }) => tenantIdOf(tenant)))

@@ -13,6 +13,7 @@ export const plan: PlanRevision = {
     { meter: 'input_tokens', per: 1, amount: '1.00' },
     { meter: 'output_tokens', per: 1, amount: '1.00' },
   ],
+  terms: {},
   effectiveAt: instant(0),
 }
 

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
 import { formatAmount, instant, plusMs, type Instant } from '../../kernel/index.ts'
 import { systemTransaction, type Database } from '../../db/index.ts'
+import { exportUsage, parseMonth } from '../../billing/index.ts'
 import { isTenant } from '../../identity/index.ts'
 import { reportUsage, untilUnfolded, type UsageTotal } from '../../metering/index.ts'
 import { readInstant } from '../read-values.ts'
@@ -11,8 +12,36 @@ export interface UsageIo extends Io {
   readonly database: Database
 }
 
-/** `formulary usage report`: what was used and what it costs, by tenant, application, model and version. */
+/** `formulary usage report|export`. */
 export async function runUsage(args: readonly string[], io: UsageIo): Promise<0 | 1 | 2> {
+  return args[0] === 'export' ? runExport(args.slice(1), io) : runReport(args, io)
+}
+
+/** The rows of a month that an invoice counts, on standard output, in the form that their hash is of. */
+async function runExport(args: readonly string[], io: UsageIo): Promise<0 | 1 | 2> {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: { month: { type: 'string' }, late: { type: 'boolean', default: false } },
+  })
+  const [license, ...more] = positionals
+  const period = parseMonth(values.month ?? '')
+  if (license === undefined || more.length > 0 || period === undefined)
+    return reportMisuse(io, 'formulary usage export <license> --month 2026-10 [--late]')
+  if (io.json)
+    return reportMisuse(io, 'an export is CSV, so that its SHA-256 is the one that the month was frozen under')
+  await untilUnfolded(io.database)
+  const isThere = await systemTransaction(io.database, 'bill', (tx) =>
+    // The line feed at the end of each portion is written by `out`.
+    exportUsage(tx, { license, period, which: values.late ? 'late' : 'own' }, (text) => {
+      if (text !== '') io.out(text.slice(0, -1))
+    }),
+  )
+  return isThere ? 0 : reportRefusal(io, 'license_not_found', `there is no license ${license}`)
+}
+
+/** `formulary usage report`: what was used and what it costs, by tenant, application, model and version. */
+async function runReport(args: readonly string[], io: UsageIo): Promise<0 | 1 | 2> {
   const { values, positionals } = parseArgs({
     args: [...args],
     allowPositionals: true,

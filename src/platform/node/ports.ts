@@ -1,5 +1,5 @@
-import { createHmac, hash, randomFillSync, timingSafeEqual } from 'node:crypto'
-import { instant, uuidV7, type Clock, type Hmac, type Random } from '../../kernel/index.ts'
+import { createHash, createHmac, hash, randomFillSync, timingSafeEqual } from 'node:crypto'
+import { instant, uuidV7, type Clock, type Hmac, type Random, type StartSha256 } from '../../kernel/index.ts'
 
 export const nodeClock: Clock = {
   now: () => instant(Date.now()),
@@ -46,4 +46,9 @@ export const nodeRandom: Random = {
     return uuidV7(Math.trunc(atMs), drawn.subarray(used - 10, used))
   },
   fraction: () => Math.random(),
+}
+
+export const nodeSha256: StartSha256 = () => {
+  const running = createHash('sha256')
+  return { update: (text) => void running.update(text, 'utf8'), hex: () => running.digest('hex') }
 }
