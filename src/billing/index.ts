@@ -11,3 +11,7 @@ export {
 } from './prices.ts'
 export { rate, type Quantities } from './rate.ts'
 export { loadPriceBook } from './store.ts'
+export type { InvoiceLine, MoneySink, PushedInvoice } from './money-sink.ts'
+export { pushInvoice, type InvoiceToPush } from './push-invoice.ts'
+export { openStripeClient, stripeSink, type StripeOptions } from './stripe/open-stripe.ts'
+export { syncUsage, type SyncNeeds } from './sync-usage.ts'
