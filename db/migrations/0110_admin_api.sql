@@ -7,7 +7,7 @@ create table admin_token (
   name text not null,
   roles text[] not null,
   -- Whose administrator it is; null: the owner's own.
-  tenant_id uuid references tenant,
+  of_tenant_id uuid references tenant,
   secret_hmac bytea not null,
   pepper_version integer not null,
   created_at timestamptz not null,
@@ -18,7 +18,7 @@ create table admin_token (
   constraint admin_token_has_a_role check (cardinality(roles) > 0),
   -- The owner's roles see every tenant; a tenant's own see one.
   constraint admin_token_roles_fit_its_tenant check (
-    case when tenant_id is null then roles <@ array['owner-admin', 'licensing', 'finance', 'auditor']
+    case when of_tenant_id is null then roles <@ array['owner-admin', 'licensing', 'finance', 'auditor']
          else roles <@ array['tenant-admin', 'tenant-viewer'] end),
   constraint admin_token_ends_after_it_begins check (expires_at > created_at),
   constraint admin_token_is_short check (length(name) between 1 and 100)

@@ -43,12 +43,12 @@ export interface AdminToken {
   created_by: string;
   expires_at: Timestamp;
   name: string;
+  of_tenant_id: string | null;
   pepper_version: number;
   revoked_at: Timestamp | null;
   revoked_reason: string | null;
   roles: string[];
   secret_hmac: Buffer;
-  tenant_id: string | null;
   token_id: string;
 }
 
@@ -396,6 +396,56 @@ export interface Reservation {
   tenant_id: string;
 }
 
+export interface StripeCustomer {
+  customer: string;
+  recorded_at: Timestamp;
+  tenant_id: string;
+}
+
+export interface StripeEvent {
+  event_id: string;
+  received_at: Timestamp;
+  type: string;
+}
+
+export interface StripeInvoice {
+  currency: string;
+  idempotency_key: Generated<string>;
+  invoice: string;
+  status: Generated<string>;
+  stripe_invoice: string | null;
+  tenant_id: string;
+  total_minor: Int8;
+  written_at: Timestamp;
+}
+
+export interface StripeLane {
+  held_until: Timestamp;
+  holder: string | null;
+  meter: string;
+  tenant_id: string;
+}
+
+export interface StripeMeter {
+  meter: string;
+  meter_id: string;
+  recorded_at: Timestamp;
+}
+
+export interface StripeUsage {
+  ended_at: Timestamp | null;
+  hour: Timestamp;
+  idempotency_key: Generated<string>;
+  identifier: string | null;
+  meter: string;
+  quantity: Int8;
+  revision: number;
+  sent_at: Timestamp | null;
+  state: Generated<string>;
+  tenant_id: string;
+  written_at: Timestamp;
+}
+
 export interface Tenant {
   created_at: Generated<Timestamp>;
   ended_at: Timestamp | null;
@@ -575,6 +625,12 @@ export interface DB {
   posting: Posting;
   rate_window: RateWindow;
   reservation: Reservation;
+  stripe_customer: StripeCustomer;
+  stripe_event: StripeEvent;
+  stripe_invoice: StripeInvoice;
+  stripe_lane: StripeLane;
+  stripe_meter: StripeMeter;
+  stripe_usage: StripeUsage;
   tenant: Tenant;
   tenant_policy_revision: TenantPolicyRevision;
   usage_batch: UsageBatch;

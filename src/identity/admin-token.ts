@@ -77,7 +77,7 @@ export async function createAdminToken(
       token_id: token.id,
       name,
       roles: [...new Set(roles)],
-      tenant_id: tenantId ?? null,
+      of_tenant_id: tenantId ?? null,
       secret_hmac: Buffer.from(secretHmac(making.hmac, making.pepper.secret, token.text.reveal())),
       pepper_version: making.pepper.version,
       created_at: new Date(now),
@@ -112,7 +112,7 @@ export async function revokeAdminToken(
     .where('token_id', '=', tokenId)
     .execute()
   await appendAuditEntry(tx, {
-    tenantId: found.tenant_id ?? undefined,
+    tenantId: found.of_tenant_id ?? undefined,
     at: now,
     action: 'admin_token.revoke',
     agent: agentOf(actor),
@@ -128,7 +128,7 @@ export async function revokeAdminToken(
 export async function listAdminTokens(tx: Tx): Promise<readonly AdminTokenSummary[]> {
   const rows = await tx
     .selectFrom('admin_token')
-    .leftJoin('tenant', 'tenant.tenant_id', 'admin_token.tenant_id')
+    .leftJoin('tenant', 'tenant.tenant_id', 'admin_token.of_tenant_id')
     .selectAll('admin_token')
     .select('tenant.tenant')
     .orderBy('admin_token.created_at', 'desc')
@@ -166,7 +166,7 @@ export async function authenticateAdmin(
   if (token === undefined) return undefined
   const row = await tx
     .selectFrom('admin_token')
-    .leftJoin('tenant', 'tenant.tenant_id', 'admin_token.tenant_id')
+    .leftJoin('tenant', 'tenant.tenant_id', 'admin_token.of_tenant_id')
     .selectAll('admin_token')
     .select('tenant.ended_at')
     .where('token_id', '=', token.id)
@@ -187,7 +187,7 @@ export async function authenticateAdmin(
       kind: 'token',
       name: row.name,
       roles: row.roles.map((role) => Role.parse(role)),
-      tenantId: row.tenant_id ?? undefined,
+      tenantId: row.of_tenant_id ?? undefined,
     },
     madeBy: row.created_by,
   }

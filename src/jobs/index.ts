@@ -11,5 +11,6 @@ export const jobsFor = (options: Parameters<typeof expireInstancesJob>[0]): read
   ensureMonthsJob,
   pruneJob,
 ]
+export { syncStripeJob } from './sync-stripe.ts'
 export { runJobs } from './run-jobs.ts'
 export type { Job } from './job.ts'

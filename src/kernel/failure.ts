@@ -4,7 +4,7 @@
  */
 export class Failure extends Error {
   override readonly name = 'Failure'
-  readonly dependency: 'database' | 'model_host' | 'rate_store'
+  readonly dependency: 'database' | 'model_host' | 'rate_store' | 'stripe'
   readonly retryable: boolean
 
   constructor(dependency: Failure['dependency'], message: string, options: { retryable: boolean; cause?: unknown }) {

@@ -10,6 +10,7 @@ import { loadUsage, untilUnfolded } from '../../src/metering/index.ts'
 import { loadAccounts } from '../../src/quota/index.ts'
 import { openHouse, tester, type House } from '../support/house.ts'
 import { billTwo } from './bill-two.ts'
+import { fillEdges } from './fill-edges.ts'
 import { protectionFindings, tablesOf } from './row-security.ts'
 import { withoutFilters } from './strip-filters.ts'
 import { aRowOf, attempt, scopeFindings, tenantTableFindings, type TwoTenants } from './tenant-scope.ts'
@@ -291,6 +292,7 @@ async function useByTwo(): Promise<TwoTenants> {
   await untilUnfolded(house.database)
   const billed = users.map(async ({ tenant, license }) => ({ license, tenantId: await tenantIdOf(tenant) }))
   await billTwo(house.database, await Promise.all(billed))
+  await fillEdges(house.database, await Promise.all(users.map(({ tenant }) => tenantIdOf(tenant))))
   house.host.setKnobs({ stallAfterChunks: 1 })
   for (const { application } of users) inFlight.push(await chat(application, { stream: true }))
   const [mine = '', theirs = ''] = await Promise.all(users.map(({ tenant }) => tenantIdOf(tenant)))

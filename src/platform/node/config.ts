@@ -38,6 +38,10 @@ const Environment = z.object({
   WORKERS: wholeNumber(1, 256).default(availableParallelism()),
   KEY_PEPPER: filled.optional(),
   SIGNING_KEY: filled.optional(),
+  /** Without it nothing of Stripe runs. */
+  STRIPE_SECRET_KEY: filled.optional(),
+  /** Where Stripe is, for a simulator; absent, it is where its SDK thinks. */
+  STRIPE_API_BASE: z.url({ error: 'write an address such as http://127.0.0.1:12111' }).optional(),
   STRIPE_WEBHOOK_SECRET: z.string().optional(),
   LOG_LEVEL: oneOf(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
   /**

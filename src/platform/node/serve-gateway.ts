@@ -4,9 +4,10 @@ import { join } from 'node:path'
 import { getRequestListener } from '@hono/node-server'
 import pg from 'pg'
 import { createApp } from '../../app.ts'
+import { openStripeClient, stripeSink } from '../../billing/index.ts'
 import { openDatabase, requireBoundRole } from '../../db/index.ts'
 import { assembleGateway, emptyMemory } from '../../gateway/index.ts'
-import { jobsFor, runJobs } from '../../jobs/index.ts'
+import { jobsFor, runJobs, syncStripeJob, type Job } from '../../jobs/index.ts'
 import type { Log } from '../../kernel/index.ts'
 import { postgresLimiter, quotaChannel, rateStore, redisLimiter } from '../../quota/index.ts'
 import type { Upstream } from '../../routing/index.ts'
@@ -124,6 +125,7 @@ export async function serveGateway(options: ServeOptions): Promise<ServedGateway
   const jobs = runJobs({ database, log }, [
     ...(disk === undefined ? [] : [buryDeadJob(disk)]),
     ...jobsFor({ leaseSeconds: config.LEASE_SECONDS, clock: nodeClock, isRunOnce: false }),
+    ...stripeJobs(config),
   ])
 
   let callsOpen = 0
@@ -161,6 +163,13 @@ export async function serveGateway(options: ServeOptions): Promise<ServedGateway
       await database.close()
     },
   }
+}
+
+/** Nothing without a key. Another process may run the same job: lanes keep them apart. */
+function stripeJobs({ STRIPE_SECRET_KEY: secretKey, STRIPE_API_BASE: apiBase }: Config): readonly Job[] {
+  if (secretKey === undefined) return []
+  const sink = stripeSink(openStripeClient({ secretKey, apiBase }))
+  return [syncStripeJob({ sink, holder: randomUUID(), clock: nodeClock })]
 }
 
 /** The spool of this process. A process that may write nowhere serves all the same, as long as the database does. */

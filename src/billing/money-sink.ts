@@ -1,0 +1,59 @@
+import type { Instant } from '../kernel/index.ts'
+
+/** The cumulative total of one hour, for the customer and meter that the sink knows. */
+export interface UsageReport {
+  readonly customer: string
+  readonly eventName: string
+  readonly hour: Instant
+  readonly quantity: bigint
+  /** The same in every attempt of this revision. */
+  readonly identifier: string
+  readonly idempotencyKey: string
+}
+
+/** `refused`: it will never be taken in this form. */
+export type ReportOutcome = 'taken' | 'refused'
+
+export interface InvoiceLine {
+  /** Unique within the invoice, so that an interrupted push finds what it has added. */
+  readonly line: string
+  readonly description: string
+  /** Smallest units of the currency. */
+  readonly amountMinor: bigint
+}
+
+export interface InvoicePush {
+  /** Our number. */
+  readonly invoice: string
+  readonly customer: string
+  /** ISO 4217, upper case. */
+  readonly currency: string
+  readonly lines: readonly InvoiceLine[]
+  readonly idempotencyKey: string
+}
+
+export interface PushedInvoice {
+  readonly id: string
+  readonly status: string
+  readonly totalMinor: bigint
+}
+
+/**
+ * Where invoices are issued and collected: Stripe, or whatever takes its place. Every operation may be repeated after a
+ * crash, and finds what it did before.
+ * @throws Failure when the service is away, or answers what cannot be understood; its outcome is then not known.
+ */
+export interface MoneySink {
+  ensureCustomer(tenant: { tenantId: string; name: string }): Promise<string>
+  ensureMeter(eventName: string): Promise<string>
+  reportUsage(report: UsageReport): Promise<ReportOutcome>
+  /** Totals by hour over [from, to); hours without use are absent. It may lag behind the reports. */
+  readUsage(of: {
+    customer: string
+    meterId: string
+    from: Instant
+    to: Instant
+  }): Promise<ReadonlyMap<Instant, bigint>>
+  pushInvoice(invoice: InvoicePush): Promise<PushedInvoice>
+  findInvoice(id: string): Promise<PushedInvoice>
+}

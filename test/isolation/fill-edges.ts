@@ -1,0 +1,36 @@
+import type { Database } from '../../src/db/index.ts'
+
+/** A row for each tenant in the tables of the control plane and of Stripe, and one in those that belong to nobody. */
+export async function fillEdges(database: Database, tenantIds: readonly string[]): Promise<void> {
+  const { systemPool: pool } = database
+  for (const [index, tenantId] of tenantIds.entries()) {
+    await pool.query(
+      `insert into admin_request (tenant_id, actor, idempotency_key, request_sha256) values ($1, 'a test', 'key', '\\x00')`,
+      [tenantId],
+    )
+    await pool.query(`insert into stripe_customer (tenant_id, customer, recorded_at) values ($1, $2, now())`, [
+      tenantId,
+      `cus_${index}`,
+    ])
+    await pool.query(`insert into stripe_lane (tenant_id, meter, held_until) values ($1, 'm', now())`, [tenantId])
+    await pool.query(
+      `insert into stripe_usage (tenant_id, meter, hour, revision, quantity, written_at)
+       values ($1, 'm', '2026-01-01T00:00:00Z', 1, 1, now())`,
+      [tenantId],
+    )
+    await pool.query(
+      `insert into stripe_invoice (tenant_id, invoice, currency, total_minor, written_at) values ($1, 'INV', 'USD', 1, now())`,
+      [tenantId],
+    )
+  }
+  await pool.query(`insert into stripe_meter (meter, meter_id, recorded_at) values ('m', 'mtr_1', now())`)
+  await pool.query(`insert into stripe_event (event_id, type, received_at) values ('evt_1', 'invoice.paid', now())`)
+  await pool.query(
+    `insert into admin_token (token_id, name, roles, secret_hmac, pepper_version, created_at, created_by, expires_at)
+     values ('token', 'a test', '{auditor}', '\\x00', 1, now(), 'a test', now() + interval '1 day')`,
+  )
+  await pool.query(
+    `insert into change_request (operation, params, body, widens, asked_by, asked_kind, asked_roles, asked_at)
+     values ('amendLicense', '{}', '{}', '{}', 'a test', 'token', '{licensing}', now())`,
+  )
+}
