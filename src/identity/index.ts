@@ -31,6 +31,17 @@ export {
   type CreatedKey,
   type KeyMaking,
 } from './manage-keys.ts'
+export {
+  algorithmsOf,
+  clientIdOf,
+  clientKeysMax,
+  objectionToKey,
+  privateMembers,
+  Profile,
+  profiles,
+  PublicJwk,
+  type ClientFacts,
+} from './client.ts'
 export { pastPrincipal } from './past-principal.ts'
 export { parsePeppers, type Pepper, type Peppers } from './peppers.ts'
 export { isScope, scopes, type Scope } from './scope.ts'
