@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { Instant } from '../kernel/index.ts'
-import type { ApplicationFacts, TenantFacts } from './authenticate.ts'
+import type { ApplicationFacts, TenantFacts } from './principal.ts'
 
 /**
  * What is asked of a client's assertions. `smart`: SMART App Launch 2.2, Backend Services, whose audience is the token
@@ -14,7 +14,7 @@ export type Profile = z.infer<typeof Profile>
 
 /** An algorithm and the one kind of key that it goes with. */
 export interface Algorithm {
-  readonly alg: 'RS384' | 'ES384' | 'PS256' | 'ES256' | 'EdDSA'
+  readonly alg: string
   readonly kty: 'RSA' | 'EC' | 'OKP'
   readonly crv: 'P-256' | 'P-384' | 'Ed25519' | undefined
 }
@@ -28,6 +28,8 @@ const algorithms: Readonly<Record<Profile, readonly Algorithm[]>> = {
     { alg: 'PS256', kty: 'RSA', crv: undefined },
     { alg: 'ES256', kty: 'EC', crv: 'P-256' },
     { alg: 'EdDSA', kty: 'OKP', crv: 'Ed25519' },
+    // The same algorithm by its own name (RFC 9864).
+    { alg: 'Ed25519', kty: 'OKP', crv: 'Ed25519' },
   ],
 }
 export const algorithmsOf = (profile: Profile): readonly Algorithm[] => algorithms[profile]
@@ -65,41 +67,41 @@ const rsaBitsMax = 8_192
 export const clientKeysMax = 20
 
 /** Why a key cannot be what a client of a profile signs with, as the end of a sentence; undefined when it can. */
-export function objectionToKey(key: PublicJwk, profile: Profile): string | undefined {
-  const fitting = algorithms[profile].find(
-    ({ kty, crv }) => kty === key.kty && crv === (kty === 'RSA' ? undefined : key.crv),
-  )
-  const wanted = algorithms[profile].map(({ alg, kty, crv }) => `${alg} (${crv ?? kty})`).join(', ')
-  if (fitting === undefined) return `fits none of the profile's algorithms: ${wanted}`
-  if (key.alg !== undefined && key.alg !== fitting.alg)
-    return `is for ${fitting.alg} under this profile and says another`
+export const objectionToKey = (key: PublicJwk, profile: Profile): string | undefined =>
+  objectionToKeyFor(key, algorithms[profile])
+
+/** The same for a key of any owner, by the algorithms that are allowed; a name is not asked for. */
+export function objectionToKeyFor(key: Omit<PublicJwk, 'kid'>, allowed: readonly Algorithm[]): string | undefined {
+  const fitting = allowed.filter(({ kty, crv }) => kty === key.kty && (kty === 'RSA' || crv === key.crv))
+  if (fitting.length === 0)
+    return `fits none of the algorithms: ${allowed.map(({ alg, kty, crv }) => `${alg} (${crv ?? kty})`).join(', ')}`
+  if (key.alg !== undefined && !fitting.some(({ alg }) => alg === key.alg)) return 'is for another algorithm (alg)'
   if (key.use !== undefined && key.use !== 'sig') return 'is not for signatures (use)'
   if (key.key_ops !== undefined && !key.key_ops.includes('verify')) return 'is not for verifying (key_ops)'
-  if (key.kty === 'RSA') {
-    if (key.n === undefined || key.e === undefined) return 'lacks n or e'
-    const bits = bitsOf(key.n)
-    // An exponent of 1 makes every text its own signature; FIPS 186-5, section 5.4 asks for an odd one over 65,536.
-    if (numberOf(key.e) <= 65_536n || numberOf(key.e) % 2n === 0n) return 'has an exponent that is no good (e)'
-    return bits < rsaBitsMin || bits > rsaBitsMax
-      ? `has ${bits} bits; an RSA key has from ${rsaBitsMin} to ${rsaBitsMax}`
-      : undefined
-  }
-  const octets = key.crv === 'P-384' ? 48 : 32
+  return key.kty === 'RSA' ? objectionToRsa(key) : objectionToPoint(key)
+}
+
+function objectionToRsa({ n, e }: Pick<PublicJwk, 'n' | 'e'>): string | undefined {
+  if (n === undefined || e === undefined) return 'lacks n or e'
+  const exponent = numberOf(e)
+  // An exponent of 1 makes every text its own signature; FIPS 186-5, section 5.4 asks for an odd one over 65,536.
+  if (exponent <= 65_536n || exponent % 2n === 0n) return 'has an exponent that is no good (e)'
+  const bits = numberOf(n).toString(2).length
+  return bits < rsaBitsMin || bits > rsaBitsMax
+    ? `has ${bits} bits; an RSA key has from ${rsaBitsMin} to ${rsaBitsMax}`
+    : undefined
+}
+
+function objectionToPoint({ kty, crv, x, y }: Omit<PublicJwk, 'kid'>): string | undefined {
+  const octets = crv === 'P-384' ? 48 : 32
   const isWhole = (coordinate: string | undefined) => coordinate !== undefined && octetsOf(coordinate) === octets
-  return isWhole(key.x) && (key.kty === 'OKP' || isWhole(key.y))
-    ? undefined
-    : 'lacks a coordinate, or has one of another length'
+  return isWhole(x) && (kty === 'OKP' || isWhole(y)) ? undefined : 'lacks a coordinate, or has one of another length'
 }
 
 const octetsOf = (text: string): number => Math.floor((text.length * 6) / 8)
 
-const bitsOf = (text: string): number => {
-  const number = numberOf(text)
-  return number === 0n ? 0 : number.toString(2).length
-}
-
 /** A number in base64urlUInt (RFC 7518, section 2). */
-function numberOf(text: string): bigint {
+export function numberOf(text: string): bigint {
   let number = 0n
   for (const char of octetsIn(text)) number = (number << 8n) | BigInt(char.charCodeAt(0))
   return number

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { err, instant, instantOf, ok, type Instant, type Result, type Uuid } from '../kernel/index.ts'
 import type { Tx } from '../db/index.ts'
-import type { ApplicationFacts, FacilityFacts, KeyFacts, TenantFacts } from './authenticate.ts'
+import type { ApplicationFacts, FacilityFacts, KeyFacts, TenantFacts } from './principal.ts'
 import { clientIdOf, Profile, PublicJwk, type ClientFacts } from './client.ts'
 import { Audience, Purpose, TenantKind } from './words.ts'
 import { isScope, type Scope } from './scope.ts'

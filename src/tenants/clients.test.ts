@@ -38,7 +38,7 @@ test.each([
   [
     'a key of another profile',
     `{ profile: fapi2, jwks: { keys: [{ ${ec} }] } }`,
-    "this key fits none of the profile's algorithms",
+    'this key fits none of the algorithms',
   ],
   [
     'a weak RSA key',

@@ -33,7 +33,8 @@ const fillSystemTables = () =>
   house.database.systemPool.query(
     `with batch as (
        insert into usage_batch (instance_id, lane, batch, events, ended)
-       select instance_id, 99, 1, '[]', '[]' from instance on conflict do nothing)
+       select instance_id, 99, 1, '[]', '[]' from instance on conflict do nothing),
+     shown as (insert into assertion_jti values ('lakeside.ehr', sha256('a'), now()) on conflict do nothing)
      insert into usage_batch_refused (instance_id, lane, batch, why, events, ended)
      select instance_id, 99, 1, 'tried', '[]', '[]' from instance on conflict do nothing`,
   )
