@@ -6,6 +6,7 @@ import { authenticate, mintApiKey, secretHmac, type KeyFacts } from '../../src/i
 import { instant, type Log } from '../../src/kernel/index.ts'
 import { requireLicense, type LicenseFacts } from '../../src/licensing/index.ts'
 import { nodeHmac } from '../../src/platform/node/ports.ts'
+import { noTokens } from '../../test/support/no-tokens.ts'
 import {
   askPolicies,
   decide,
@@ -184,6 +185,7 @@ function callerOf({ tenants }: Declarations) {
       pepper: () => pepper,
       findKey: () => facts,
       findKeyAgain: () => Promise.resolve(facts),
+      ...noTokens,
     },
     licenses: { findLicenses: () => [granted] },
   }
@@ -198,7 +200,7 @@ function policiesOf({ policies, tenants }: Declarations): PoliciesInForce {
 }
 
 async function principalOf() {
-  const found = await authenticate(identity, key, now)
+  const found = await authenticate(identity, { authorization: key, proof: undefined, method: 'POST', path: '/' }, now)
   if (!found.ok) throw new Error(found.error.reason)
   return found.value
 }

@@ -76,6 +76,12 @@ export interface Application {
   tenant_id: string;
 }
 
+export interface AssertionJti {
+  expires_at: Timestamp;
+  issuer: string;
+  jti_sha256: Buffer;
+}
+
 export interface AuditEntry {
   action: string;
   agent_kind: string;
@@ -163,6 +169,17 @@ export interface ChangeRequest {
   reason: string | null;
   state: Generated<string>;
   widens: string[];
+}
+
+export interface Client {
+  application: string;
+  client_id: string;
+  ended_at: Timestamp | null;
+  jwks: Json | null;
+  jwks_uri: string | null;
+  profile: string;
+  revision: Generated<number>;
+  tenant_id: string;
 }
 
 export interface Deployment {
@@ -398,6 +415,14 @@ export interface Reservation {
   tenant_id: string;
 }
 
+export interface RevokedToken {
+  application: string;
+  expires_at: Timestamp;
+  jti: string;
+  recorded_at: Generated<Timestamp>;
+  tenant_id: string;
+}
+
 export interface StripeCustomer {
   customer: string;
   recorded_at: Timestamp;
@@ -599,6 +624,7 @@ export interface DB {
   admin_token: AdminToken;
   api_key: ApiKey;
   application: Application;
+  assertion_jti: AssertionJti;
   audit_entry: AuditEntry;
   billing_period: BillingPeriod;
   budget_account: BudgetAccount;
@@ -606,6 +632,7 @@ export interface DB {
   change_notice: ChangeNotice;
   change_notice_acknowledgement: ChangeNoticeAcknowledgement;
   change_request: ChangeRequest;
+  client: Client;
   deployment: Deployment;
   directory_change: DirectoryChange;
   facility: Facility;
@@ -627,6 +654,7 @@ export interface DB {
   posting: Posting;
   rate_window: RateWindow;
   reservation: Reservation;
+  revoked_token: RevokedToken;
   stripe_customer: StripeCustomer;
   stripe_event: StripeEvent;
   stripe_invoice: StripeInvoice;

@@ -15,6 +15,7 @@ export type SystemPurpose =
   | 'sweep-instances'
   | 'maintain'
   | 'audit'
+  | 'remember-assertion'
   | 'sync-billing'
 
 /** Runs `work` in one transaction over all tenants. Never with a caller's input as its scope. */

@@ -1,4 +1,5 @@
 import { requestName, type Uuid } from '../kernel/index.ts'
+import { proofAlgorithms } from '../identity/index.ts'
 import type { RelayBody } from '../routing/index.ts'
 import { toWire, type Refusal } from './refusal.ts'
 
@@ -18,7 +19,7 @@ export function refuse(
   const first = wires[0] ?? toWire({ reason: 'bug' })
   const others = wires.slice(1).filter((wire) => wire.message !== first.message)
   const message = [first.message, ...others.map((wire) => `Also: ${wire.message}`)].join(' ')
-  const { status, type, code, param, retryAfterSeconds } = first
+  const { status, type, code, param, retryAfterSeconds, challenge } = first
   const reasons = [...new Set(wires.flatMap((wire) => [wire.code, ...(wire.details ?? [])]))]
   return {
     status,
@@ -27,13 +28,22 @@ export function refuse(
       ...commonHeaders(requestId),
       'content-type': 'application/json',
       ...(retryAfterSeconds === undefined ? {} : { 'retry-after': String(retryAfterSeconds) }),
-      ...(status === 401 ? { 'www-authenticate': 'Bearer realm="formulary"' } : {}),
+      ...(status === 401 ? { 'www-authenticate': challenges[challenge ?? 'bearer'] } : {}),
     },
     body: JSON.stringify({
       error: { message, type, param: param ?? null, code, reasons, request_id: requestName(requestId) },
     }),
   }
 }
+
+/** RFC 6750, section 3; RFC 9449, section 7.1. */
+const dpopAlgorithms = `algs="${proofAlgorithms.map(({ alg }) => alg).join(' ')}"`
+const challenges = {
+  bearer: 'Bearer realm="formulary"',
+  token: 'Bearer realm="formulary", error="invalid_token"',
+  dpop: `DPoP realm="formulary", error="invalid_token", ${dpopAlgorithms}`,
+  dpop_proof: `DPoP realm="formulary", error="invalid_dpop_proof", ${dpopAlgorithms}`,
+} as const
 
 export const commonHeaders = (requestId: Uuid) => ({
   'x-request-id': requestName(requestId),

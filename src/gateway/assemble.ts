@@ -1,7 +1,14 @@
 import type { Clock, Defer, Hmac, Log, Random, Uuid } from '../kernel/index.ts'
 import { appendAuditEntries, EntryQueue } from '../audit/index.ts'
 import { systemTransaction, type Database } from '../db/index.ts'
-import { readSigningKeys, type SigningKeys } from '../identity/index.ts'
+import {
+  KeySets,
+  readSigningKeys,
+  SeenProofs,
+  type FetchKeySet,
+  type KnownKeySets,
+  type SigningKeys,
+} from '../identity/index.ts'
 import {
   GroupCommit,
   setAsideIn,
@@ -26,12 +33,16 @@ export interface Memory {
   readonly known: Known
   readonly circuits: Circuits
   readonly decisions: KeptDecisions
+  readonly keySets: KnownKeySets
+  readonly proofs: SeenProofs
 }
 
 export const emptyMemory = (): Memory => ({
   known: nothingKnown(),
   circuits: new Circuits(),
   decisions: new KeptDecisions(),
+  keySets: new Map(),
+  proofs: new SeenProofs(),
 })
 
 /** The parts that a platform brings. */
@@ -57,6 +68,9 @@ export interface Parts {
   readonly staleAfterMs: number
   /** SIGNING_KEY. */
   readonly signingKey: string | undefined
+  /** Where the outside finds this gateway, without a slash at its end: who issues tokens, and for whom. */
+  issuer(): string | undefined
+  readonly fetchKeySet: FetchKeySet
   pepper(version: number): Uint8Array | undefined
   credential(deployment: Deployment): string | undefined
   isStopping(): boolean
@@ -133,6 +147,13 @@ export function assembleGateway(parts: Parts): Gateway {
     pause: (ms) => new Promise<void>((resolve) => void after(ms, resolve)),
     log,
   })
+  const keySets = new KeySets({
+    known: memory.keySets,
+    fetchKeySet: parts.fetchKeySet,
+    log,
+    monotonicMs,
+    wait: (ms) => new Promise<void>((resolve) => void after(ms, resolve)),
+  })
   return {
     clock,
     log,
@@ -157,6 +178,11 @@ export function assembleGateway(parts: Parts): Gateway {
     newRequestId: () => random.uuid(clock.now()),
     findKey: (keyId) => directory.findKey(keyId),
     findKeyAgain: (keyId) => directory.findKeyAgain(keyId),
+    findClient: (clientId) => directory.findClient(clientId),
+    findClientAgain: (clientId) => directory.findClientAgain(clientId),
+    publishedKeysOf: (client, kid) => keySets.find(client, kid),
+    proofs: memory.proofs,
+    issuer: () => parts.issuer(),
     findLicenses: (tenantId) => directory.findLicenses(tenantId),
     findModel: (model) => directory.catalog().get(model),
     askPolicies: (tenantId, question) =>

@@ -30,7 +30,7 @@ export interface Call extends Asking {
  * takes what only the one before it makes.
  */
 async function throughTheGates(gateway: Gateway, call: Call): Promise<Answer> {
-  const principal = await authenticate(gateway, call.authorization, call.now)
+  const principal = await authenticate(gateway, call, call.now)
   if (!principal.ok) return no(gateway, call, [principal.error])
 
   // Whoever is known is told why, and that they were refused is entered.

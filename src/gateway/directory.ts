@@ -1,6 +1,6 @@
 import type { Instant, Log, Uuid } from '../kernel/index.ts'
 import { systemTransaction, type Database, type Tx } from '../db/index.ts'
-import { loadIdentities, type KeyFacts, type TenantIdentity } from '../identity/index.ts'
+import { loadIdentities, type ClientFacts, type KeyFacts, type TenantIdentity } from '../identity/index.ts'
 import { loadLicenses, type LicenseFacts } from '../licensing/index.ts'
 import { loadOwnerPolicies, loadTenantPolicies, type PoliciesInForce, type PolicyRevision } from '../policy/index.ts'
 import { loadCatalog, type Catalog } from '../routing/index.ts'
@@ -24,6 +24,7 @@ interface KnownTenant {
 export interface Known {
   tenants: Map<Uuid, KnownTenant>
   keys: Map<string, KeyFacts>
+  clients: Map<string, ClientFacts>
   catalog: Catalog
   prices: PriceBook
   /** The owner's. */
@@ -38,6 +39,7 @@ export interface Known {
 export const nothingKnown = (): Known => ({
   tenants: new Map(),
   keys: new Map(),
+  clients: new Map(),
   catalog: new Map(),
   prices: new Map(),
   policies: undefined,
@@ -107,14 +109,34 @@ export class Directory {
     if (this.#isStale()) await this.refresh()
   }
 
+  /** As `findKey`, by client id. */
+  findClient(clientId: string): ClientFacts | undefined {
+    return this.#isStale() ? undefined : this.#known.clients.get(clientId)
+  }
+
+  /** As `lastKnownKey`, by client id. */
+  lastKnownClient(clientId: string): ClientFacts | undefined {
+    return this.#known.clients.get(clientId)
+  }
+
   /** @throws Failure when the database is away: nobody is refused for an outage of ours. */
   async findKeyAgain(keyId: string): Promise<KeyFacts | undefined> {
+    await this.#lookAgain()
+    return this.#known.keys.get(keyId)
+  }
+
+  /** As `findKeyAgain`, by client id. */
+  async findClientAgain(clientId: string): Promise<ClientFacts | undefined> {
+    await this.#lookAgain()
+    return this.#known.clients.get(clientId)
+  }
+
+  async #lookAgain(): Promise<void> {
     if (this.#isStale()) await this.refresh()
     else {
       this.#lastAskedMs = this.#needs.monotonicMs()
       await (this.#nextLook ??= this.#lookSoon())
     }
-    return this.#known.keys.get(keyId)
   }
 
   /**
@@ -265,16 +287,21 @@ export class Directory {
   #replaceAll(tenants: readonly KnownTenant[]): void {
     this.#known.tenants = new Map(tenants.map((tenant) => [tenant.identity.tenant.tenantId, tenant]))
     this.#known.keys = new Map(tenants.flatMap(({ identity }) => identity.keys.map((key) => [key.keyId, key])))
+    this.#known.clients = new Map(
+      tenants.flatMap(({ identity }) => identity.clients.map((client) => [client.clientId, client])),
+    )
   }
 
   #replace(tenantId: Uuid, tenant: KnownTenant | undefined): void {
-    const { tenants, keys } = this.#known
+    const { tenants, keys, clients } = this.#known
     for (const key of tenants.get(tenantId)?.identity.keys ?? []) keys.delete(key.keyId)
+    for (const client of tenants.get(tenantId)?.identity.clients ?? []) clients.delete(client.clientId)
     if (tenant === undefined) {
       tenants.delete(tenantId)
       return
     }
     tenants.set(tenantId, tenant)
     for (const key of tenant.identity.keys) keys.set(key.keyId, key)
+    for (const client of tenant.identity.clients) clients.set(client.clientId, client)
   }
 }

@@ -2,7 +2,7 @@ import type { Clock, Defer, Log, Uuid } from '../kernel/index.ts'
 import type { EntryQueue } from '../audit/index.ts'
 import type { Database } from '../db/index.ts'
 import type { PlanRevision } from '../billing/index.ts'
-import type { IdentityNeeds, SigningKeys } from '../identity/index.ts'
+import type { ClientNeeds, Credential, IdentityNeeds } from '../identity/index.ts'
 import type { LicensingNeeds } from '../licensing/index.ts'
 import type { GroupCommit } from '../metering/index.ts'
 import type { PolicyNeeds } from '../policy/index.ts'
@@ -13,7 +13,7 @@ import type { Directory } from './directory.ts'
 import type { OpenStreams } from './open-streams.ts'
 
 /** Everything that a call needs, put together once per process. The gates take from it what their own `Needs` say. */
-export interface Gateway extends IdentityNeeds, LicensingNeeds, PolicyNeeds, ChooseNeeds, CallNeeds {
+export interface Gateway extends IdentityNeeds, ClientNeeds, LicensingNeeds, PolicyNeeds, ChooseNeeds, CallNeeds {
   readonly clock: Clock
   readonly log: Log
   readonly meter: Meter
@@ -30,8 +30,6 @@ export interface Gateway extends IdentityNeeds, LicensingNeeds, PolicyNeeds, Cho
   monotonicMs(): number
   newRequestId(): Uuid
   planAt(plan: string, at: Instant): PlanRevision | undefined
-  /** What signs documents; undefined: nothing does here, and there are none. */
-  readonly signing: (() => Promise<SigningKeys>) | undefined
   /** One-way, per tenant: the same user of two tenants has two pseudonyms. */
   pseudonym(tenantId: Uuid, value: string): string
   /** The secret of a deployment, from this process's environment. */
@@ -57,11 +55,10 @@ export interface Meter {
 }
 
 /** What an edge hands over with each request. */
-export interface Asking {
+export interface Asking extends Credential {
   readonly requestId: Uuid
   readonly now: Instant
   readonly startedMs: number
-  readonly authorization: string | undefined
   readonly facility: string | undefined
   readonly purpose: string | undefined
   /** W3C trace context, passed on to the model host. */

@@ -8,7 +8,7 @@ import type { Refusal } from './refusal.ts'
 
 /** Authenticates and requires a license in force, for routes that read and do not call a model. */
 export async function licensedCaller(gateway: Gateway, asking: Asking): Promise<Result<Licensed, readonly Refusal[]>> {
-  const principal = await authenticate(gateway, asking.authorization, asking.now)
+  const principal = await authenticate(gateway, asking, asking.now)
   if (!principal.ok) return err([principal.error])
   const licensed = requireLicense(gateway, principal.value, asking.now, { toRead: true })
   if (!licensed.ok) return err(licensed.error.refusals)

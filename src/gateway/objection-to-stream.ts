@@ -1,5 +1,6 @@
 import type { Instant } from '../kernel/index.ts'
 import { requireLicense } from '../licensing/index.ts'
+import { objectionToHolder } from '../identity/index.ts'
 import type { Permit } from '../policy/index.ts'
 import type { Gateway } from './gateway.ts'
 import type { Refusal } from './refusal.ts'
@@ -17,7 +18,13 @@ const actsOfSomebody: ReadonlySet<Refusal['reason']> = new Set([
  */
 export function objectionToStream(gateway: Gateway, permit: Permit, now: Instant): Refusal | undefined {
   const { principal } = permit.licensed
-  const key = gateway.directory.lastKnownKey(principal.keyId)
+  const { token } = principal
+  if (token !== undefined) {
+    const held = { jti: token.jti, client_revision: token.revision }
+    const detail = objectionToHolder(gateway.directory.lastKnownClient(principal.keyId), held, now)
+    if (detail !== undefined) return { reason: 'token_invalid', detail }
+  }
+  const key = token === undefined ? gateway.directory.lastKnownKey(principal.keyId) : undefined
   if (key?.revokedAt !== undefined && key.revokedAt <= now)
     return { reason: 'credential_revoked', keyId: key.keyId, revokedAt: key.revokedAt }
   const endedAt = key?.tenant.endedAt ?? key?.application.endedAt

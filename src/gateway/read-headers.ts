@@ -12,12 +12,18 @@ export function askingOf(gateway: Gateway, transport: Transport, c: Context): As
     now: gateway.clock.now(),
     startedMs: gateway.monotonicMs(),
     authorization: transport.header(c, 'authorization'),
+    proof: transport.header(c, 'dpop'),
+    method: c.req.method,
+    path: pathIn(c.req.url),
     facility: transport.header(c, 'formulary-facility'),
     purpose: transport.header(c, 'formulary-purpose-of-use'),
     traceparent: traceparentOf(transport.header(c, 'traceparent')),
     tracestate: tracestateOf(transport.header(c, 'tracestate')),
   }
 }
+
+/** As it was sent: a proof is made for this text. */
+const pathIn = (url: string): string => /^[^:]+:\/\/[^/?#]*([^?#]*)/.exec(url)?.[1] ?? ''
 
 /** W3C Trace Context, section 3.2: version 00; anything else is dropped, as the recommendation says. */
 const traceparentOf = (text: string | undefined): string | undefined =>

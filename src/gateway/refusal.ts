@@ -30,9 +30,17 @@ export interface Wire {
   /** What stands in `error.reasons` beside the code. */
   readonly details?: readonly string[] | undefined
   readonly retryAfterSeconds?: number | undefined
+  /** What WWW-Authenticate says beside a 401. Absent: that a bearer is wanted. */
+  readonly challenge?: 'token' | 'dpop' | 'dpop_proof' | undefined
 }
 
 const permission = { status: 403, type: 'permission_error' } as const
+const tokenRefused = {
+  status: 401,
+  type: 'authentication_error',
+  code: 'invalid_token',
+  challenge: 'token',
+} as const
 const rateLimit = { status: 429, type: 'rate_limit_error' } as const
 const badRequest = { status: 400, type: 'invalid_request_error' } as const
 const server = (status: number) => ({ status, type: 'server_error' }) as const
@@ -76,6 +84,25 @@ export function toWire(refusal: Refusal): Wire {
         type: 'authentication_error',
         code: 'invalid_api_key',
         message: `The API key ${refusal.keyId} was revoked at ${isoOf(refusal.revokedAt)}. Ask your administrator for a new one.`,
+      }
+    case 'token_expired':
+      return {
+        ...tokenRefused,
+        code: 'token_expired',
+        message: `The access token expired at ${isoOf(refusal.expiredAt)}. Get a new one at /oauth/token.`,
+      }
+    case 'token_invalid':
+      return {
+        ...tokenRefused,
+        message: 'The access token is not valid, or not any more. Get a new one at /oauth/token.',
+      }
+    case 'proof_refused':
+      return {
+        ...tokenRefused,
+        challenge:
+          refusal.detail === 'proof_missing' || refusal.detail === 'proof_of_other_key' ? 'dpop' : 'dpop_proof',
+        message:
+          'The access token is bound to a key. Send it as `Authorization: DPoP …` with a fresh proof of that key for this request in `DPoP` (RFC 9449).',
       }
     case 'license_missing':
       return { ...permission, code: 'license_not_started', message: 'Your organization has no license yet.' }

@@ -27,7 +27,7 @@ export async function showLicenseDocument(
   gateway: Gateway,
   asking: Asking,
 ): Promise<Result<SignedDocument, readonly Refusal[]>> {
-  const principal = await authenticate(gateway, asking.authorization, asking.now)
+  const principal = await authenticate(gateway, asking, asking.now)
   if (!principal.ok) return err([principal.error])
   const { signing } = gateway
   if (signing === undefined) return err([{ reason: 'not_found' }])
@@ -55,7 +55,7 @@ export async function showRevocations(
   gateway: Gateway,
   asking: Asking,
 ): Promise<Result<SignedDocument, readonly Refusal[]>> {
-  const principal = await authenticate(gateway, asking.authorization, asking.now)
+  const principal = await authenticate(gateway, asking, asking.now)
   if (!principal.ok) return err([principal.error])
   const { signing } = gateway
   if (signing === undefined) return err([{ reason: 'not_found' }])

@@ -22,7 +22,7 @@ import { toWire, type Refusal } from './refusal.ts'
  * budget. A license that is not in force is shown too, with the reason: that is what its holder needs to see.
  */
 export async function showLicense(gateway: Gateway, asking: Asking): Promise<Result<object, readonly Refusal[]>> {
-  const principal = await authenticate(gateway, asking.authorization, asking.now)
+  const principal = await authenticate(gateway, asking, asking.now)
   if (!principal.ok) return err([principal.error])
   const licensed = requireLicense(gateway, principal.value, asking.now)
   const { tenant } = principal.value

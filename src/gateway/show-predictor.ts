@@ -16,7 +16,7 @@ export async function showPredictor(
   name: string,
   what: 'metadata' | 'ready',
 ): Promise<Result<object, readonly Refusal[]>> {
-  const principal = await authenticate(gateway, asking.authorization, asking.now)
+  const principal = await authenticate(gateway, asking, asking.now)
   if (!principal.ok) return err([principal.error])
   const { facility, purpose, now: at } = asking
   const asked: Asked = { model: name, operation: 'infer', facility, purpose, at }

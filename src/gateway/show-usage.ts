@@ -34,7 +34,7 @@ export async function showUsage(
   asking: Asking,
   query: UsageQuery,
 ): Promise<Result<object, readonly Refusal[]>> {
-  const principal = await authenticate(gateway, asking.authorization, asking.now)
+  const principal = await authenticate(gateway, asking, asking.now)
   if (!principal.ok) return err([principal.error])
   const page = readPage(query, asking.now)
   if (!page.ok) return err([page.error])

@@ -1,52 +1,9 @@
-import { err, ok, type Hmac, type Instant, type Proven, type Result, type Uuid } from '../kernel/index.ts'
-import type { Audience, Purpose, TenantKind } from './words.ts'
-import { parseApiKey } from './api-key.ts'
-import type { Scope } from './scope.ts'
-
-export interface TenantFacts {
-  readonly tenantId: Uuid
-  readonly tenant: string
-  readonly kind: TenantKind
-  readonly endedAt: Instant | undefined
-}
-
-export interface FacilityFacts {
-  readonly facility: string
-  readonly region: string
-}
-
-export interface ApplicationFacts {
-  readonly application: string
-  readonly audience: Audience
-  /** In the declared order: the first is where a call belongs that names none. Ended facilities are not in it. */
-  readonly facilities: readonly FacilityFacts[]
-  readonly purposes: readonly Purpose[]
-  readonly scopes: readonly Scope[]
-  readonly endedAt: Instant | undefined
-}
-
-export interface KeyFacts {
-  readonly keyId: string
-  readonly tenant: TenantFacts
-  readonly application: ApplicationFacts
-  readonly secretHmac: Uint8Array
-  readonly pepperVersion: number
-  /** A subset of the application's. */
-  readonly scopes: readonly Scope[]
-  readonly expiresAt: Instant
-  readonly revokedAt: Instant | undefined
-}
-
-/** Who a credential proved to be. */
-export type Principal = Proven<
-  'Principal',
-  {
-    readonly tenant: TenantFacts
-    readonly application: ApplicationFacts
-    readonly keyId: string
-    readonly scopes: readonly Scope[]
-  }
->
+import { err, ok, type Hmac, type Instant, type Result } from '../kernel/index.ts'
+import { openToken, type TokenNeeds, type TokenRefusal } from './access-token.ts'
+import { apiKeyPrefix, parseApiKey } from './api-key.ts'
+import { checkPossession, type ProofNeeds } from './check-possession.ts'
+import type { ProofReason } from './dpop/check-proof.ts'
+import type { KeyFacts, Principal } from './principal.ts'
 
 export type IdentityRefusal =
   | { reason: 'credential_missing' }
@@ -55,8 +12,10 @@ export type IdentityRefusal =
   /** Said only to a caller who knew the secret. */
   | { reason: 'credential_expired'; keyId: string; expiredAt: Instant }
   | { reason: 'credential_revoked'; keyId: string; revokedAt: Instant }
+  | TokenRefusal
+  | { reason: 'proof_refused'; detail: ProofReason }
 
-export interface IdentityNeeds {
+export interface IdentityNeeds extends TokenNeeds, ProofNeeds {
   readonly hmac: Hmac
   /** The pepper of a version; undefined when this process does not have it. */
   pepper(version: number): Uint8Array | undefined
@@ -65,18 +24,45 @@ export interface IdentityNeeds {
   findKeyAgain(keyId: string): Promise<KeyFacts | undefined>
 }
 
+/** What a request shows of who it is from. */
+export interface Credential {
+  readonly authorization: string | undefined
+  readonly proof: string | undefined
+  readonly method: string
+  /** Without origin and query. */
+  readonly path: string
+}
+
 /**
- * Turns an Authorization header into a principal. An unknown key and a wrong secret take the same work and get the same
- * answer, and neither writes anything.
+ * Turns what a request shows into a principal: an API key, or an access token. Nothing that a stranger shows is written
+ * anywhere.
  */
 export async function authenticate(
   needs: IdentityNeeds,
-  authorization: string | undefined,
+  { authorization, proof, method, path }: Credential,
   now: Instant,
 ): Promise<Result<Principal, IdentityRefusal>> {
-  if (authorization === undefined) return err({ reason: 'credential_missing' })
-  const bearer = /^Bearer +(\S{1,512})$/i.exec(authorization)?.[1]
-  if (bearer === undefined) return err({ reason: 'credential_missing' })
+  const shown = /^(Bearer|DPoP) +(\S{1,4096})$/i.exec(authorization ?? '')
+  const [, scheme = '', text = ''] = shown ?? []
+  if (shown === null) return err({ reason: 'credential_missing' })
+  const isBearer = scheme.toLowerCase() === 'bearer'
+  if (isBearer && !looksLikeToken(text)) return authenticateKey(needs, text, now)
+  const held = await openToken(needs, text, now)
+  if (!held.ok) return held
+  const presented = { scheme: isBearer ? 'bearer' : 'dpop', text, proof, method, path } as const
+  const possession = await checkPossession(needs, held.value, presented, now)
+  return possession.ok ? ok(held.value.principal) : err({ reason: 'proof_refused', detail: possession.error })
+}
+
+/** Three parts with two dots between them; a key has none. */
+const looksLikeToken = (text: string): boolean => !text.startsWith(apiKeyPrefix) && text.split('.').length === 3
+
+/** An unknown key and a wrong secret take the same work and get the same answer, and neither writes anything. */
+async function authenticateKey(
+  needs: IdentityNeeds,
+  bearer: string,
+  now: Instant,
+): Promise<Result<Principal, IdentityRefusal>> {
   const key = parseApiKey(bearer)
   if (key === undefined) return err({ reason: 'credential_invalid', detail: 'malformed' })
 

@@ -10,18 +10,41 @@ export {
   type AdminTokenRefusal,
   type AdminTokenSummary,
 } from './admin-token.ts'
-export { mintApiKey, parseApiKey, type ApiKey } from './api-key.ts'
 export {
-  authenticate,
-  secretHmac,
-  type ApplicationFacts,
-  type FacilityFacts,
-  type IdentityNeeds,
-  type IdentityRefusal,
-  type KeyFacts,
-  type Principal,
-  type TenantFacts,
-} from './authenticate.ts'
+  issueToken,
+  objectionToHolder,
+  openToken,
+  tokenSeconds,
+  type HeldToken,
+  type TokenNeeds,
+  type TokenRefusal,
+} from './access-token.ts'
+export {
+  assertionType,
+  authenticateClient,
+  type AuthenticatedClient,
+  type ClientNeeds,
+  type ShownAssertion,
+} from './assertion/authenticate-client.ts'
+export type { Audiences } from './assertion/check-assertion.ts'
+export { assertionRules, type AssertionReason } from './assertion/reasons.ts'
+export { checkPossession, type ProofNeeds } from './check-possession.ts'
+export { checkProof, proofAlgorithms, proofRules, type Proof, type ProofReason } from './dpop/check-proof.ts'
+export { SeenProofs } from './dpop/seen-proofs.ts'
+export { isAddress, isPublicAddress } from './guard-address.ts'
+export {
+  fetchMsMax,
+  KeySets,
+  keySetBytesMax,
+  type FetchedKeySet,
+  type FetchKeySet,
+  type FetchRefusal,
+  type KnownKeySets,
+} from './key-sets.ts'
+export { pruneOnce } from './store-replay.ts'
+export { revokeToken } from './store-revoke-token.ts'
+export { mintApiKey, parseApiKey, type ApiKey } from './api-key.ts'
+export { authenticate, secretHmac, type Credential, type IdentityNeeds, type IdentityRefusal } from './authenticate.ts'
 export {
   createKey,
   keyDaysDefault,
@@ -31,6 +54,18 @@ export {
   type CreatedKey,
   type KeyMaking,
 } from './manage-keys.ts'
+export {
+  algorithmsOf,
+  clientIdOf,
+  clientKeysMax,
+  objectionToKey,
+  privateMembers,
+  Profile,
+  profiles,
+  PublicJwk,
+  type ClientFacts,
+} from './client.ts'
+export type { ApplicationFacts, FacilityFacts, KeyFacts, Principal, TenantFacts } from './principal.ts'
 export { pastPrincipal } from './past-principal.ts'
 export { parsePeppers, type Pepper, type Peppers } from './peppers.ts'
 export { isScope, scopes, type Scope } from './scope.ts'

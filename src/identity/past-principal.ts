@@ -1,4 +1,4 @@
-import type { ApplicationFacts, Principal, TenantFacts } from './authenticate.ts'
+import type { ApplicationFacts, Principal, TenantFacts } from './principal.ts'
 
 /**
  * Who a caller was, for making a decision of the past again. It proves nothing and opens nothing: only `authenticate`

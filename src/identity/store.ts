@@ -1,6 +1,8 @@
+import { z } from 'zod'
 import { err, instant, instantOf, ok, type Instant, type Result, type Uuid } from '../kernel/index.ts'
 import type { Tx } from '../db/index.ts'
-import type { ApplicationFacts, FacilityFacts, KeyFacts, TenantFacts } from './authenticate.ts'
+import type { ApplicationFacts, FacilityFacts, KeyFacts, TenantFacts } from './principal.ts'
+import { clientIdOf, Profile, PublicJwk, type ClientFacts } from './client.ts'
 import { Audience, Purpose, TenantKind } from './words.ts'
 import { isScope, type Scope } from './scope.ts'
 
@@ -10,10 +12,13 @@ export interface TenantIdentity {
   readonly tenant: TenantFacts
   readonly applications: ReadonlyMap<string, ApplicationFacts>
   readonly keys: readonly KeyFacts[]
+  readonly clients: readonly ClientFacts[]
 }
 
+const KeySet = z.object({ keys: z.array(PublicJwk) })
+
 /**
- * Reads tenants with their applications and keys: some, or all of them. Keys that expired more than a day ago
+ * Reads tenants with their applications, keys and clients: some, or all of them. Keys that expired more than a day ago
  * are left behind: they are refused either way.
  */
 export async function loadIdentities(
@@ -44,10 +49,23 @@ export async function loadIdentities(
     .where('expires_at', '>', new Date(now - 86_400_000))
     .$if(some !== undefined, (query) => query.where('tenant_id', 'in', some ?? []))
     .execute()
+  const clients = await tx
+    .selectFrom('client')
+    .selectAll()
+    .$if(some !== undefined, (query) => query.where('tenant_id', 'in', some ?? []))
+    .execute()
+  const revoked = await tx
+    .selectFrom('revoked_token')
+    .select(['tenant_id', 'application', 'jti'])
+    .where('expires_at', '>', new Date(now))
+    .$if(some !== undefined, (query) => query.where('tenant_id', 'in', some ?? []))
+    .execute()
 
   const facilitiesOf = Map.groupBy(facilities, (row) => row.tenant_id)
   const applicationsOf = Map.groupBy(applications, (row) => row.tenant_id)
   const keysOf = Map.groupBy(keys, (row) => row.tenant_id)
+  const clientsOf = Map.groupBy(clients, (row) => row.tenant_id)
+  const revokedOf = Map.groupBy(revoked, (row) => `${row.tenant_id}/${row.application}`)
   return tenants.map((row) => {
     const tenant: TenantFacts = {
       tenantId: row.tenant_id,
@@ -88,7 +106,23 @@ export async function loadIdentities(
         },
       ]
     })
-    return { tenant, applications: programs, keys: held }
+    const proving = (clientsOf.get(row.tenant_id) ?? []).flatMap((client): ClientFacts[] => {
+      const application = programs.get(client.application)
+      if (application === undefined) return []
+      return [
+        {
+          clientId: clientIdOf({ tenant: tenant.tenant, application: client.application }),
+          tenant,
+          application,
+          profile: Profile.parse(client.profile),
+          keys: client.jwks_uri === null ? { registered: KeySet.parse(client.jwks).keys } : { url: client.jwks_uri },
+          revision: client.revision,
+          endedAt: instantOrNothing(client.ended_at),
+          revokedTokens: new Set((revokedOf.get(`${row.tenant_id}/${client.application}`) ?? []).map(({ jti }) => jti)),
+        },
+      ]
+    })
+    return { tenant, applications: programs, keys: held, clients: proving }
   })
 }
 

@@ -1,10 +1,10 @@
 import { pruneDirectoryChanges, systemTransaction } from '../db/index.ts'
-import { pruneAnswers } from '../identity/index.ts'
+import { pruneAnswers, pruneOnce } from '../identity/index.ts'
 import { pruneLeases, pruneRateWindows } from '../quota/index.ts'
 import type { Job } from './job.ts'
 
 /** Forgets what nobody can need any more: changes that every process has seen, windows and leases that have ended,
- * answers that nobody asks for again. */
+ * answers that nobody asks for again, assertions that are too old to be shown. */
 export const pruneJob: Job = {
   name: 'prune',
   everySeconds: 600,
@@ -14,5 +14,6 @@ export const pruneJob: Job = {
       await pruneRateWindows(tx)
       await pruneLeases(tx)
       await pruneAnswers(tx)
+      await pruneOnce(tx)
     }),
 }

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { noTokens } from '../../test/support/no-tokens.ts'
 import { seeded } from '../../test/support/seeded.ts'
 import { authenticate, mintApiKey, secretHmac } from '../identity/index.ts'
 import { instant } from '../kernel/index.ts'
@@ -72,8 +73,10 @@ async function permitFor(model: CatalogModel, residency: string[]): Promise<Perm
     pepper: () => pepper,
     findKey: () => facts,
     findKeyAgain: () => Promise.resolve(facts),
+    ...noTokens,
   }
-  const principal = await authenticate(identity, `Bearer ${key.text.reveal()}`, now)
+  const shown = { authorization: `Bearer ${key.text.reveal()}`, proof: undefined, method: 'POST', path: '/' }
+  const principal = await authenticate(identity, shown, now)
   if (!principal.ok) throw new Error(principal.error.reason)
   const revision = {
     revision: 1,

@@ -10,6 +10,7 @@ export interface Current {
   readonly tenant: readonly Kept<'tenant'>[]
   readonly facility: readonly Kept<'facility'>[]
   readonly application: readonly Kept<'application'>[]
+  readonly client: readonly Kept<'client'>[]
   /** The highest revision of each. */
   readonly plan: readonly { readonly row: PlanRow; readonly revision: number }[]
   /** The highest revision of each. */

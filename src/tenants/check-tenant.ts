@@ -1,3 +1,4 @@
+import { checkClient } from './check-client.ts'
 import { uncoveredUses } from './check-coverage.ts'
 import { danglingName, repeatedNames } from './check-names.ts'
 import type { Declared, Tree } from './declarations.ts'
@@ -34,6 +35,7 @@ export function checkTenant(name: string, tenant: Declared<TenantFile>, tree: Tr
             declareIt: 'declare it under facilities above',
           }),
         )
+    problems.push(...checkClient(source, path, application.client))
     problems.push(
       ...uncoveredUses({ source, path, application, license: tree.licenses.get(name)?.value, models: tree.models }),
     )

@@ -60,6 +60,8 @@ const word = (value: Json): string =>
  */
 function labelled(element: Json): { label: string; rest: Json } {
   if (typeof element !== 'object' || element === null || isJsonList(element)) return { label: '', rest: element }
+  // A key is called by its name.
+  if (typeof element['kid'] === 'string') return { label: element['kid'], rest: element }
   const { meter, per, model, application, facility, ...others } = element
   const parts = [
     meter,

@@ -1,4 +1,5 @@
 import type { z } from 'zod'
+import { privateMembers } from '../identity/index.ts'
 import { findField } from './fields.ts'
 import { nearest, someOf } from './nearest.ts'
 import { quoted, type Path, type Problem, type Words } from './problem.ts'
@@ -14,7 +15,12 @@ export function explainIssue(kind: FileKind, source: Source, issue: Issue): read
   if (issue.code === 'unrecognized_keys') {
     const known = knownKeys(files[kind], source.data, path)
     const shown = (key: string) => (mayHoldSecret(path) ? 'this' : quoted(key))
-    return issue.keys.map((key) => source.keyProblem([...path, key], unknownKey(key, shown(key), known)))
+    return issue.keys.map((key) =>
+      source.keyProblem(
+        [...path, key],
+        path.includes('jwks') && privateMembers.has(key) ? privateKey(key) : unknownKey(key, shown(key), known),
+      ),
+    )
   }
   const value = path.reduce(valueAt, source.data)
   const place: Place = { kind, path, name: nameOf(path), value, written: source.written(path) }
@@ -36,7 +42,14 @@ interface Place {
 /** The last key, and for an element of a list the list's key. */
 const nameOf = (path: Path): string => path.findLast((key) => typeof key === 'string') ?? 'the file'
 
-const mayHoldSecret = (path: Path): boolean => path.includes('credential') || path.at(-1) === 'url'
+const mayHoldSecret = (path: Path): boolean =>
+  path.includes('credential') || path.at(-1) === 'url' || path.includes('jwks')
+
+const privateKey = (member: string): Words => ({
+  message: `${quoted(member)} is a private member: it must never stand here`,
+  advice:
+    'make a new key and declare its public members only: whoever could read this file can sign as the client with the old one',
+})
 
 function wordsFor(issue: Issue, place: Place): Words {
   const { name } = place

@@ -154,7 +154,37 @@ export const fields: Readonly<Record<string, Field>> = {
     'Purposes of use (HL7 v3); the first is taken when a call names none.',
     purposesExample,
   ),
-  'tenant.applications[].scopes': field('What its keys may do at most.', '[chat, embeddings]'),
+  'tenant.applications[].scopes': field('What its keys and tokens may do at most.', '[chat, embeddings]'),
+  'tenant.applications[].client': field(
+    'Lets it get short-lived tokens for signed assertions at /oauth/token. Its client id is tenant.application.',
+    '{ profile: smart, jwksUri: https://ehr.example/jwks.json }',
+  ),
+  'tenant.applications[].client.profile': field(
+    'smart: SMART Backend Services (RS384, ES384). fapi2: PS256, ES256 or EdDSA, with tokens bound by DPoP.',
+    'smart',
+  ),
+  'tenant.applications[].client.jwksUri': field(
+    'Where it publishes its public keys; preferred, because it can rotate them by itself. This or jwks.',
+    'https://ehr.example/jwks.json',
+  ),
+  'tenant.applications[].client.jwks': field(
+    'Its public keys themselves (RFC 7517). This or jwksUri.',
+    '{ keys: [{ kty: EC, kid: "2026", crv: P-384, … }] }',
+  ),
+  'tenant.applications[].client.jwks.keys': field(
+    'One per key that it may sign with; two while it rotates.',
+    '[{ kty: EC, kid: "2026", crv: P-384, … }]',
+  ),
+  'tenant.applications[].client.jwks.keys[].kty': field('The kind of key: RSA, EC or OKP.', 'EC'),
+  'tenant.applications[].client.jwks.keys[].kid': field('The name of the key; each assertion says it.', '"2026"'),
+  'tenant.applications[].client.jwks.keys[].use': field('sig, or absent.', 'sig'),
+  'tenant.applications[].client.jwks.keys[].key_ops': field('With verify in it, or absent.', '[verify]'),
+  'tenant.applications[].client.jwks.keys[].alg': field('The algorithm, or absent.', 'ES384'),
+  'tenant.applications[].client.jwks.keys[].n': field('RSA: the modulus, 2048 bits or more.', '"…"'),
+  'tenant.applications[].client.jwks.keys[].e': field('RSA: the exponent.', 'AQAB'),
+  'tenant.applications[].client.jwks.keys[].crv': field('EC and OKP: the curve.', 'P-384'),
+  'tenant.applications[].client.jwks.keys[].x': field('EC and OKP: the x coordinate.', '"…"'),
+  'tenant.applications[].client.jwks.keys[].y': field('EC: the y coordinate.', '"…"'),
 
   'license.license': field('The number on the contract; never used twice.', 'LIC-2026-0001'),
   'license.plan': field('The plan that prices its use.', 'standard-2026'),

@@ -1,6 +1,7 @@
 import { assertNever } from '../kernel/index.ts'
 import { instantText } from './document.ts'
 import type { Change, Plan } from './change.ts'
+import type { ClientRow } from './rows.ts'
 
 /**
  * A plan as a diff for a terminal: what ends comes first, because it is what nobody may overlook; then what is added
@@ -34,6 +35,8 @@ function ending(change: Change): string {
       return `${named}  ENDED: every call of this tenant is refused from now on`
     case 'application':
       return `${named}  ended: its keys open nothing from now on`
+    case 'client':
+      return `${named}  ended: it gets no tokens, and those that it has open nothing from now on`
     case 'facility':
       return `${named}  ended`
     default:
@@ -76,6 +79,8 @@ function summary(change: Change): string {
       return `${change.row.name}, ${change.row.region}`
     case 'application':
       return `${change.row.audience}, ${change.row.purposes.join(' ')}, ${change.row.scopes.join(' ')}`
+    case 'client':
+      return `client id ${change.row.clientId}, ${change.row.profile}, ${keysWords(change.row)}`
     case 'license': {
       const { row } = change
       const evaluation = row.evaluation ? 'evaluation, ' : ''
@@ -87,6 +92,9 @@ function summary(change: Change): string {
       return assertNever(change, 'summary')
   }
 }
+
+const keysWords = ({ jwksUri, keys }: ClientRow): string =>
+  jwksUri === undefined ? `keys ${(keys ?? []).map(({ kid }) => kid).join(', ')}` : `keys at ${jwksUri}`
 
 function total(changes: readonly Change[]): string {
   const count = (...acts: Change['act'][]) => changes.filter(({ act }) => acts.includes(act)).length

@@ -19,6 +19,7 @@ const nothing: Current = {
   tenant: [],
   facility: [],
   application: [],
+  client: [],
   license: [],
   policy: [],
   release: { standings: new Map(), pins: [], notices: [] },
@@ -64,6 +65,8 @@ function done(current: Current, changes: readonly Change[]): Current {
         return { ...held, facility: put(held.facility, nameOf.facility, { row: change.row, ended }) }
       case 'application':
         return { ...held, application: put(held.application, nameOf.application, { row: change.row, ended }) }
+      case 'client':
+        return { ...held, client: put(held.client, nameOf.client, { row: change.row, ended }) }
       case 'plan':
         return { ...held, plan: put(held.plan, nameOf.plan, { row: change.row, revision: change.revision }) }
       case 'license': {

@@ -31,6 +31,8 @@ export function planChanges(current: Current, declared: Declarations, now: Insta
   const ofVersions = current.deployment.filter(({ row }) => versions.has(`${row.model}@${row.version}`))
   const facilities = current.facility.filter(({ row }) => tenants.has(row.tenant))
   const applications = current.application.filter(({ row }) => tenants.has(row.tenant))
+  const programs = new Set(rows.application.map(programOf))
+  const clients = current.client.filter(({ row }) => programs.has(programOf(row)))
   // A tenant that never restricted anything has no row that says so.
   const restricted = new Set(current.policy.map(({ row }) => nameOf.policy(row)))
   const policyRows = rows.policy.filter((row) => row.policies.length > 0 || restricted.has(nameOf.policy(row)))
@@ -42,11 +44,14 @@ export function planChanges(current: Current, declared: Declarations, now: Insta
     ...compare('tenant', nameOf.tenant, current.tenant, rows.tenant),
     ...compare('facility', nameOf.facility, facilities, rows.facility),
     ...compare('application', nameOf.application, applications, rows.application),
+    ...compare('client', nameOf.client, clients, rows.client),
     ...revise('license', nameOf.license, licenseDocument, current.license, rows.license),
     ...revise('policy', nameOf.policy, policyWords, current.policy, policyRows),
   ]
   return ok({ changes, notes: noteOddities(current, declared), widening: wideningOf(current, changes) })
 }
+
+const programOf = (row: { tenant: string; application: string }): string => `${row.tenant}/${row.application}`
 
 function wideningOf(current: Current, changes: readonly Change[]): Plan['widening'] {
   const before = new Map(current.license.map(({ row }) => [row.license, row]))
@@ -77,7 +82,7 @@ function keepWhatStays(current: Current['version'], declared: readonly VersionRo
 }
 
 /** A row's columns that are its name are equal on both sides of a comparison; on an added one they say nothing new. */
-const namingColumns = new Set(['model', 'version', 'deployment', 'tenant', 'facility', 'application'])
+const namingColumns = new Set(['model', 'version', 'deployment', 'tenant', 'facility', 'application', 'clientId'])
 /** A sign-off is written with the step that uses it. */
 const isOfStep = (field: string): boolean => field.startsWith('signOffs')
 

@@ -1,4 +1,12 @@
-import type { Audience, Purpose, Scope, TenantKind } from '../identity/index.ts'
+import {
+  clientIdOf,
+  type Audience,
+  type Profile,
+  type PublicJwk,
+  type Purpose,
+  type Scope,
+  type TenantKind,
+} from '../identity/index.ts'
 import type { LicenseGrant } from '../licensing/index.ts'
 import type { KeptPolicy, Stage } from '../policy/index.ts'
 import type { Card, SignOff } from '../release/index.ts'
@@ -16,6 +24,7 @@ export interface Rows {
   readonly tenant: readonly TenantRow[]
   readonly facility: readonly FacilityRow[]
   readonly application: readonly ApplicationRow[]
+  readonly client: readonly ClientRow[]
   readonly license: readonly LicenseRow[]
   readonly policy: readonly PolicyRow[]
 }
@@ -76,6 +85,15 @@ export type ApplicationRow = {
   readonly purposes: readonly Purpose[]
   readonly scopes: readonly Scope[]
 }
+/** The side of an application that signs assertions. */
+export type ClientRow = {
+  readonly tenant: string
+  readonly application: string
+  readonly clientId: string
+  readonly profile: Profile
+  readonly jwksUri: string | undefined
+  readonly keys: readonly PublicJwk[] | undefined
+}
 export type LicenseRow = LicenseGrant & { readonly tenant: string }
 /** The owner's policies, or those of one tenant; empty for a tenant that restricts nothing. */
 export type PolicyRow = {
@@ -124,7 +142,23 @@ export function rowsOf(declared: Declarations): Rows {
     tenant: tenants.map(({ tenant, name, kind }) => ({ tenant, name, kind })),
     facility: tenants.flatMap(({ tenant, facilities }) => facilities.map((facility) => ({ tenant, ...facility }))),
     application: tenants.flatMap(({ tenant, applications }) =>
-      applications.map((application) => ({ tenant, ...application })),
+      applications.map(({ client: _client, ...application }) => ({ tenant, ...application })),
+    ),
+    client: tenants.flatMap(({ tenant, applications }) =>
+      applications.flatMap(({ application, client }) =>
+        client === undefined
+          ? []
+          : [
+              {
+                tenant,
+                application,
+                clientId: clientIdOf({ tenant, application }),
+                profile: client.profile,
+                jwksUri: client.jwksUri,
+                keys: client.jwks?.keys,
+              },
+            ],
+      ),
     ),
     license: declared.tenants.map(({ tenant, license }) => ({
       tenant: tenant.value.tenant,
@@ -146,6 +180,7 @@ export const nameOf = {
   tenant: (row: TenantRow) => row.tenant,
   facility: (row: FacilityRow) => `${row.tenant}/${row.facility}`,
   application: (row: ApplicationRow) => `${row.tenant}/${row.application}`,
+  client: (row: ClientRow) => row.clientId,
   license: (row: LicenseRow) => `${row.tenant}/${row.license}`,
   // No tenant is called so: it is a reserved name.
   policy: (row: PolicyRow) => row.tenant ?? 'policies',

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import semver from 'semver'
 import { instant } from '../kernel/index.ts'
-import { Audience, Purpose, scopes, TenantKind } from '../identity/index.ts'
+import { Audience, clientKeysMax, Profile, PublicJwk, Purpose, scopes, TenantKind } from '../identity/index.ts'
 import { Terms } from '../licensing/index.ts'
 import { protocols, Stage } from '../policy/index.ts'
 import { Card, SignOffRole } from '../release/index.ts'
@@ -108,12 +108,30 @@ export const PlanFile = z.strictObject({
 export type PlanFile = z.infer<typeof PlanFile>
 
 const Facility = z.strictObject({ facility: slug, name: Title, region: slug })
+
+/** Where a client publishes its keys. Plain http is for development; a gateway in production fetches https only. */
+const KeysAddress = z
+  .string()
+  .max(2000)
+  .refine(
+    (text) => URL.canParse(text) && /^https?:\/\/[^\s\\@]+$/.test(text) && !text.includes('#'),
+    'the https address of a JSON Web Key Set, without a user or a fragment, such as https://ehr.example/jwks.json',
+  )
+/** Exactly the members that are kept: a private one, or one that we would pass over, is told. */
+const DeclaredJwk = z.strictObject(PublicJwk.shape)
+const Client = z.strictObject({
+  profile: Profile,
+  jwksUri: KeysAddress.optional(),
+  jwks: z.strictObject({ keys: z.array(DeclaredJwk).min(1).max(clientKeysMax) }).optional(),
+})
+
 const Application = z.strictObject({
   application: slug,
   audience: Audience,
   facilities: z.array(slug).min(1).max(1000),
   purposes: z.array(Purpose).min(1).max(100),
   scopes: z.array(z.enum(scopes)).min(1),
+  client: Client.optional(),
 })
 
 export const TenantFile = z.strictObject({

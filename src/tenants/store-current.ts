@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { assert, type Instant } from '../kernel/index.ts'
-import { scopes, Audience, Purpose, TenantKind } from '../identity/index.ts'
+import { scopes, Audience, clientIdOf, Profile, PublicJwk, Purpose, TenantKind } from '../identity/index.ts'
 import { loadLicenses, type LicenseFacts } from '../licensing/index.ts'
 import { loadOwnerPolicies, loadTenantPolicies, protocols } from '../policy/index.ts'
 import { loadNotices, loadPins, loadVersions, type VersionRecord } from '../release/index.ts'
@@ -10,6 +10,7 @@ import type { Current } from './change.ts'
 
 const Protocol = z.enum(protocols)
 const Purposes = z.array(Purpose)
+const KeySet = z.object({ keys: z.array(PublicJwk) })
 const Scopes = z.array(z.enum(scopes))
 
 /** All that the declarations are compared with, in one transaction over all tenants. */
@@ -19,6 +20,7 @@ export async function loadCurrent(tx: Tx, now: Instant): Promise<Current> {
   const named = (tenantId: string): string => tenantOf.get(tenantId) ?? ''
   const facilities = await tx.selectFrom('facility').selectAll().execute()
   const applications = await tx.selectFrom('application').selectAll().execute()
+  const clients = await tx.selectFrom('client').selectAll().execute()
   const licenses = await loadLicenses(tx, 'all')
   const released = await loadVersions(tx)
   return {
@@ -46,6 +48,17 @@ export async function loadCurrent(tx: Tx, now: Instant): Promise<Current> {
         facilities: row.facilities,
         purposes: Purposes.parse(row.purposes),
         scopes: Scopes.parse(row.scopes),
+      },
+      ended: row.ended_at !== null,
+    })),
+    client: clients.map((row) => ({
+      row: {
+        tenant: named(row.tenant_id),
+        application: row.application,
+        clientId: clientIdOf({ tenant: named(row.tenant_id), application: row.application }),
+        profile: Profile.parse(row.profile),
+        jwksUri: row.jwks_uri ?? undefined,
+        keys: row.jwks === null ? undefined : KeySet.parse(row.jwks).keys,
       },
       ended: row.ended_at !== null,
     })),

@@ -29,7 +29,8 @@ export type TenantIds = ReadonlyMap<string, string>
 
 /** Of the tenants that something else changes of; none are asked for when nothing does. */
 export async function tenantIds(tx: Tx, changes: readonly Change[]): Promise<TenantIds> {
-  if (!changes.some(({ what }) => ['facility', 'application', 'license', 'policy'].includes(what))) return new Map()
+  if (!changes.some(({ what }) => ['facility', 'application', 'client', 'license', 'policy'].includes(what)))
+    return new Map()
   const rows = await tx.selectFrom('tenant').select(['tenant', 'tenant_id']).execute()
   return new Map(rows.map((row) => [row.tenant, row.tenant_id]))
 }
@@ -92,6 +93,40 @@ export async function applyApplications(tx: Tx, changes: readonly Change[], ids:
     await tx
       .updateTable('application')
       .set({ ended_at: at })
+      .where('tenant_id', '=', idOf(ids, tenant))
+      .where('application', '=', application)
+      .execute()
+}
+
+/** Each change counts: what was issued to a client as it was before is refused from then on. */
+export async function applyClients(tx: Tx, changes: readonly Change[], ids: TenantIds, at: Date): Promise<void> {
+  for (const rows of written(changes.filter(is('client'))))
+    await tx
+      .insertInto('client')
+      .values(
+        rows.map((row) => ({
+          tenant_id: idOf(ids, row.tenant),
+          application: row.application,
+          client_id: row.clientId,
+          profile: row.profile,
+          jwks_uri: row.jwksUri ?? null,
+          jwks: row.keys === undefined ? null : JSON.stringify({ keys: row.keys }),
+        })),
+      )
+      .onConflict((conflict) =>
+        conflict.columns(['tenant_id', 'application']).doUpdateSet((eb) => ({
+          profile: eb.ref('excluded.profile'),
+          jwks_uri: eb.ref('excluded.jwks_uri'),
+          jwks: eb.ref('excluded.jwks'),
+          revision: eb('client.revision', '+', 1),
+          ended_at: null,
+        })),
+      )
+      .execute()
+  for (const { tenant, application } of ended(changes.filter(is('client'))))
+    await tx
+      .updateTable('client')
+      .set((eb) => ({ ended_at: at, revision: eb('revision', '+', 1) }))
       .where('tenant_id', '=', idOf(ids, tenant))
       .where('application', '=', application)
       .execute()

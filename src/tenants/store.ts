@@ -9,7 +9,15 @@ import { planDocument, policyDocument } from './document.ts'
 import type { Change } from './change.ts'
 import { applyCatalog } from './store-catalog.ts'
 import { digestOf } from './store-digest.ts'
-import { applyApplications, applyFacilities, applyTenants, idOf, tenantIds, type TenantIds } from './store-tenants.ts'
+import {
+  applyApplications,
+  applyClients,
+  applyFacilities,
+  applyTenants,
+  idOf,
+  tenantIds,
+  type TenantIds,
+} from './store-tenants.ts'
 
 /**
  * Does what a plan says, in the order that the tables refer to each other. Rows are added, changed or marked as ended,
@@ -23,6 +31,7 @@ export async function applyChanges(tx: Tx, changes: readonly Change[], by: Apply
   const ids = await tenantIds(tx, changes)
   await applyFacilities(tx, changes, ids, at)
   await applyApplications(tx, changes, ids, at)
+  await applyClients(tx, changes, ids, at)
   await appendLicenses(tx, changes, ids, by)
   await announceSunsets(tx, changes, by)
   await appendPolicies(tx, changes, ids, { recordedBy: by.actor.name, at })

@@ -10,6 +10,7 @@ import {
 import { instant, plusDays, type Instant } from '../../src/kernel/index.ts'
 import type { LicenseAct, LicenseActName, LicenseFacts, LicenseRevision } from '../../src/licensing/index.ts'
 import { nodeHmac } from '../../src/platform/node/ports.ts'
+import { noTokens } from '../support/no-tokens.ts'
 
 export const now = instant(Date.UTC(2026, 10, 27, 12))
 const pepper = new TextEncoder().encode('pepper '.repeat(8))
@@ -49,8 +50,10 @@ export async function principalOf(who: {
     pepper: () => pepper,
     findKey: () => facts,
     findKeyAgain: () => Promise.resolve(facts),
+    ...noTokens,
   }
-  const principal = await authenticate(needs, `Bearer ${key.text.reveal()}`, now)
+  const shown = { authorization: `Bearer ${key.text.reveal()}`, proof: undefined, method: 'POST', path: '/' }
+  const principal = await authenticate(needs, shown, now)
   if (!principal.ok) throw new Error(principal.error.reason)
   return principal.value
 }

@@ -372,6 +372,8 @@ async function throwInside(errorOver: (body: string) => unknown): Promise<void> 
     leaseSeconds: 2,
     memory: emptyMemory(),
     signingKey: undefined,
+    issuer: () => undefined,
+    fetchKeySet: () => Promise.resolve({ ok: false, error: 'unreachable' }),
     staleAfterMs: 10_000,
     pepper: () => new TextEncoder().encode(testPepper),
     credential: () => canaries.hostCredential,

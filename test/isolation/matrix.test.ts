@@ -55,7 +55,7 @@ describe.each(strangers)('$who', (stranger) => {
 })
 
 test('the address in a request does not choose where its call goes', async () => {
-  const { body } = chatRoute.request(plainly)
+  const body = String(chatRoute.request(plainly).body)
   const headers = { authorization: `Bearer ${world.key('mercy')}` }
   const { host } = new URL(world.decoy.url)
   const before = world.house.host.stats().opened
@@ -233,7 +233,7 @@ async function ask(route: Route, visit: Visit): Promise<{ sent: string; response
   const headers = { ...visit.headers, ...(authorization === undefined ? {} : { authorization }) }
   const request = body === undefined ? { headers } : { method: 'POST', headers, body }
   const response = await fetch(world.url + target, request)
-  return { sent: target + JSON.stringify(headers) + (body ?? ''), response, text: await response.text() }
+  return { sent: target + JSON.stringify(headers) + String(body ?? ''), response, text: await response.text() }
 }
 
 const ErrorAnswer = z.strictObject({
@@ -247,8 +247,12 @@ const ErrorAnswer = z.strictObject({
   }),
 })
 
+const OauthError = z.strictObject({ error: z.string(), error_description: z.string() })
+
 function refusalIn(response: Response, text: string): { code: string | undefined; reasons: readonly string[] } {
   if (response.ok) return { code: undefined, reasons: [] }
+  const oauth = OauthError.safeParse(JSON.parse(text))
+  if (oauth.success) return { code: oauth.data.error, reasons: [oauth.data.error] }
   const { code, reasons, request_id: requestId } = ErrorAnswer.parse(JSON.parse(text)).error
   expect(requestId).toBe(response.headers.get('x-request-id'))
   return { code, reasons }

@@ -49,6 +49,7 @@ const everywhere = (expected: Expected): Stranger['expects'] => ({
   models: expected,
   license: expected,
   usage: expected,
+  token: no(400, 'invalid_request'),
   open: yes,
 })
 const welcome = everywhere(yes)

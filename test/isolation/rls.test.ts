@@ -2,7 +2,7 @@ import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { sql } from 'kysely'
 import { systemTransaction, tenantTransaction } from '../../src/db/index.ts'
-import { instant, plusDays } from '../../src/kernel/index.ts'
+import { instant, plusDays, uuidV7 } from '../../src/kernel/index.ts'
 import { appendAuditEntry } from '../../src/audit/index.ts'
 import { actOnLicense, attest } from '../../src/licensing/index.ts'
 import { acknowledgeNotice, appendCard, appendNotice, Card, cardTexts } from '../../src/release/index.ts'
@@ -33,7 +33,8 @@ const fillSystemTables = () =>
   house.database.systemPool.query(
     `with batch as (
        insert into usage_batch (instance_id, lane, batch, events, ended)
-       select instance_id, 99, 1, '[]', '[]' from instance on conflict do nothing)
+       select instance_id, 99, 1, '[]', '[]' from instance on conflict do nothing),
+     shown as (insert into assertion_jti values ('lakeside.ehr', sha256('a'), now()) on conflict do nothing)
      insert into usage_batch_refused (instance_id, lane, batch, why, events, ended)
      select instance_id, 99, 1, 'tried', '[]', '[]' from instance on conflict do nothing`,
   )
@@ -282,6 +283,16 @@ async function useByTwo(): Promise<TwoTenants> {
         effectiveAt: wish.now,
         issuedBy: 'a test',
       })
+      const [, program = ''] = application.split('/')
+      const owned = { tenant_id: await tenantIdOf(tenant), application: program }
+      await tx
+        .insertInto('client')
+        .values({ ...owned, client_id: `${tenant}.${program}`, profile: 'smart', jwks_uri: 'https://keys.example' })
+        .execute()
+      await tx
+        .insertInto('revoked_token')
+        .values({ ...owned, jti: uuidV7(wish.now, new Uint8Array(10)), expires_at: new Date(wish.now + 3_600_000) })
+        .execute()
       const card = Card.parse(Object.fromEntries(cardTexts.map((text) => [text, 'a test'])))
       await appendCard(tx, { model: 'scribe', version: '1.0.0', card, document: '{}', by: 'a test' })
       const actor = { kind: 'system', name: 'a test', roles: [], tenantId: undefined } as const

@@ -14,6 +14,8 @@ export type RouteKind =
   | 'license'
   /** The tenant's own ledger. */
   | 'usage'
+  /** Gives tokens, or tells of them, to clients that sign; none of the matrix does. */
+  | 'token'
   /** For everybody. */
   | 'open'
 
@@ -31,7 +33,7 @@ export interface Route {
   /** As the OpenAPI document names it. */
   readonly name: string
   readonly kind: RouteKind
-  request(asked: Asked): { readonly path: string; readonly body?: string }
+  request(asked: Asked): { readonly path: string; readonly body?: string | URLSearchParams }
 }
 
 const chatModel = ({ pair, version, swapped }: Asked): string => {
@@ -49,6 +51,9 @@ const embeddingsBody = (asked: Asked): string =>
   JSON.stringify({ model: chatModel(asked), input: 'hello', ...asked.members })
 const inferBody = ({ members }: Asked): string =>
   JSON.stringify({ inputs: [{ name: 'ecg', shape: [1, 1], datatype: 'FP32', data: [0] }], ...members })
+
+/** What a caller with a key might try. */
+const tokenForm = () => new URLSearchParams({ scope: 'chat', client_id: 'mercy.ward' })
 
 export const chatRoute: Route = {
   name: 'POST /v1/chat/completions',
@@ -100,6 +105,19 @@ export const routes: readonly Route[] = [
   { name: 'GET /v1/license/document', kind: 'license', request: () => ({ path: '/v1/license/document' }) },
   { name: 'GET /v1/license/revocations', kind: 'license', request: () => ({ path: '/v1/license/revocations' }) },
   { name: 'GET /.well-known/jwks.json', kind: 'open', request: () => ({ path: '/.well-known/jwks.json' }) },
+  { name: 'POST /oauth/token', kind: 'token', request: () => ({ path: '/oauth/token', body: tokenForm() }) },
+  { name: 'POST /oauth/introspect', kind: 'token', request: () => ({ path: '/oauth/introspect', body: tokenForm() }) },
+  { name: 'POST /oauth/revoke', kind: 'token', request: () => ({ path: '/oauth/revoke', body: tokenForm() }) },
+  {
+    name: 'GET /.well-known/smart-configuration',
+    kind: 'open',
+    request: () => ({ path: '/.well-known/smart-configuration' }),
+  },
+  {
+    name: 'GET /.well-known/oauth-authorization-server',
+    kind: 'open',
+    request: () => ({ path: '/.well-known/oauth-authorization-server' }),
+  },
   { name: 'GET /v1/usage', kind: 'usage', request: () => ({ path: '/v1/usage' }) },
   { name: 'GET /healthz', kind: 'open', request: () => ({ path: '/healthz' }) },
   { name: 'GET /readyz', kind: 'open', request: () => ({ path: '/readyz' }) },

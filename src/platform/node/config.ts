@@ -20,6 +20,11 @@ const oneOf = <const Words extends readonly [string, ...string[]]>(words: Words)
 const port = wholeNumber(0, 65_535)
 const seconds = wholeNumber(1, 3600)
 const filled = z.string().min(1)
+const publicUrl = z
+  .string()
+  .refine((text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol) && new URL(text).origin === text, {
+    error: 'write scheme and host as callers do, without a slash at the end, such as https://gateway.example',
+  })
 
 /** Every setting, as text: what every operator meets, and then limits that have a good value. */
 const Environment = z.object({
@@ -27,6 +32,8 @@ const Environment = z.object({
   PORT: port.default(8080),
   ADMIN_PORT: port.default(8081),
   HOST: filled.default('127.0.0.1'),
+  /** Where the outside finds the gateway: the issuer of tokens. Without it there are none in production. */
+  PUBLIC_URL: publicUrl.optional(),
   DATABASE_URL: filled.optional(),
   /** For migrations, when DATABASE_URL is the app role's. */
   DATABASE_OWNER_URL: filled.optional(),
@@ -101,6 +108,8 @@ function requireSecrets(config: Config): void {
   for (const name of ['OWNER_TOKEN', 'SIGNING_KEY'] as const)
     if ((config[name] ?? '').length < secretCharactersMin)
       throw new ConfigError(`${name} is shorter than ${secretCharactersMin} characters: use 64 random hex digits`)
+  if (config.PUBLIC_URL?.startsWith('http:') === true)
+    throw new ConfigError('PUBLIC_URL begins with http, and NODE_ENV is production: tokens travel over https only')
   if (config.MODEL_HOST === 'demo')
     throw new ConfigError('MODEL_HOST is demo, which only stands in for a model, and NODE_ENV is production: remove it')
   if (config.STRIPE_WEBHOOK_SECRET === '')

@@ -15,9 +15,10 @@ import { buryDeadJob, spoolPath, type Graveyard } from './bury-dead.ts'
 import { provideNodeCedar } from './cedar.ts'
 import { readPeppers, type Config } from './config.ts'
 import { readHome } from './home.ts'
+import { guardedFetch } from './fetch-key-set.ts'
 import { listen } from './listen.ts'
 import { nodeMeter, type Watched } from './metrics.ts'
-import { openPort } from './open-port.ts'
+import { hostInUrl, openPort } from './open-port.ts'
 import { nodeClock, nodeHmac, nodeRandom } from './ports.ts'
 import { connectRedis } from './redis.ts'
 import { FileSpool } from './spool.ts'
@@ -68,6 +69,8 @@ export async function serveGateway(options: ServeOptions): Promise<ServedGateway
   const disk = await findDisk(config, log)
   const upstream = nodeUpstream({ connectMs: 2_000, connectionsMax: 4_096 })
   const redis = config.REDIS_URL === undefined ? undefined : await connectRedis(config.REDIS_URL)
+  const keySets = guardedFetch({ isDevelopment: config.NODE_ENV !== 'production' })
+  let issuer = config.PUBLIC_URL
   let stopping = false
   const open = new Set<Promise<unknown>>()
   const gateway = assembleGateway({
@@ -98,6 +101,8 @@ export async function serveGateway(options: ServeOptions): Promise<ServedGateway
     spool: disk?.spool,
     memory: emptyMemory(),
     signingKey: options.signingKey,
+    issuer: () => issuer,
+    fetchKeySet: keySets.fetchKeySet,
     // The poll below keeps them fresh.
     staleAfterMs: Number.POSITIVE_INFINITY,
     pepper: (version) => peppers.find(version),
@@ -141,6 +146,9 @@ export async function serveGateway(options: ServeOptions): Promise<ServedGateway
   server.keepAliveTimeout = 65_000
   server.maxRequestsPerSocket = 0
   const port = await openPort(server, { host: config.HOST, port: config.PORT })
+  // In development nobody else stands before it.
+  if (config.NODE_ENV !== 'production') issuer ??= `http://${hostInUrl(config.HOST)}:${port}`
+  if (issuer === undefined) log.warn('tokens.none', { advice: 'set PUBLIC_URL to issue access tokens' })
 
   return {
     port,
@@ -159,6 +167,7 @@ export async function serveGateway(options: ServeOptions): Promise<ServedGateway
       await gateway.entries.drained()
       await gateway.lender.stop().catch(() => log.warn('lender.stop_failed'))
       await upstream.close()
+      await keySets.close()
       await redis?.close()
       await database.close()
     },

@@ -18,6 +18,14 @@ const Settings = z.object({
   KEY_PEPPER: z.string(),
   /** The same as the other gateways', or documents that were signed here cannot be checked with their keys. */
   SIGNING_KEY: z.string().min(32, 'it is shorter than 32 characters'),
+  /** Where the outside finds the Worker: the issuer of tokens. Without it there are none. */
+  PUBLIC_URL: z
+    .string()
+    .refine(
+      (text) => URL.canParse(text) && text.startsWith('https://') && new URL(text).origin === text,
+      'it is no https origin',
+    )
+    .optional(),
   FIRST_BYTE_SECONDS: seconds.default(120),
   IDLE_SECONDS: seconds.default(60),
   /** A call shows that it lives four times in this time; when its isolate has died, what it held is free after it. */

@@ -3,6 +3,7 @@ import { openDatabase, requireBoundRole, type Database } from '../../db/index.ts
 import { assembleGateway, emptyMemory, type Gateway, type Memory } from '../../gateway/index.ts'
 import { Failure, type Log } from '../../kernel/index.ts'
 import { databaseUrlOf, secretOf, type Config, type Env } from './config.ts'
+import { fetchKeySet } from './fetch-key-set.ts'
 import { OpenWork } from './open-work.ts'
 import { workersClock, workersHmac, workersRandom } from './ports.ts'
 import { workersRates } from './rates.ts'
@@ -82,6 +83,8 @@ function requestGateway(isolate: Isolate, request: { database: Database; env: En
     spool: undefined,
     memory: isolate.memory,
     signingKey: config.SIGNING_KEY,
+    issuer: () => config.PUBLIC_URL,
+    fetchKeySet,
     staleAfterMs,
     pepper: (version) => config.peppers.find(version),
     credential: ({ credentialEnv }) => secretOf(env, credentialEnv),
@@ -94,6 +97,10 @@ function requestGateway(isolate: Isolate, request: { database: Database; env: En
     async findKeyAgain(keyId) {
       await requireBoundRoleOnce(isolate, database)
       return gateway.findKeyAgain(keyId)
+    },
+    async findClientAgain(clientId) {
+      await requireBoundRoleOnce(isolate, database)
+      return gateway.findClientAgain(clientId)
     },
   }
 }

@@ -1,0 +1,86 @@
+import { err, ok, type Instant, type Result } from '../kernel/index.ts'
+import {
+  authenticateClient,
+  checkPossession,
+  checkProof,
+  openToken,
+  type AuthenticatedClient,
+  type ClientFacts,
+  type Proof,
+} from '../identity/index.ts'
+import type { OauthNeeds, Service } from './oauth.ts'
+import type { Form } from './read-form.ts'
+import type { OauthRefusal } from './refusal.ts'
+
+/** A request of the token service, as far as it was read. */
+export interface Posted {
+  readonly form: Form
+  readonly authorization: string | undefined
+  /** The DPoP header. */
+  readonly proof: string | undefined
+  /** Without origin: the address of the route. */
+  readonly path: string
+  readonly now: Instant
+}
+
+/** A client by its assertion, and nothing beside it (RFC 6749, section 2.3), with its proof of a key when it sent one. */
+export async function requireClient(
+  needs: OauthNeeds,
+  service: Service,
+  posted: Posted,
+): Promise<Result<{ client: AuthenticatedClient; proof: Proof | undefined }, OauthRefusal>> {
+  const { form, now } = posted
+  if (posted.authorization !== undefined || form.has('client_secret')) return err({ reason: 'authenticated_twice' })
+  const proof = await readProof(service, posted)
+  if (!proof.ok) return proof
+  const client = await authenticateClient(
+    needs,
+    {
+      type: form.get('client_assertion_type'),
+      assertion: form.get('client_assertion'),
+      clientId: form.get('client_id'),
+    },
+    {
+      audiences: service,
+      now,
+      also: proof.value === undefined ? [] : [{ ...proof.value, issuer: `dpop:${proof.value.thumbprint}` }],
+    },
+  )
+  if (client.ok) return ok({ client: client.value, proof: proof.value })
+  return client.error.includes('proof_replayed')
+    ? err({ reason: 'proof_refused', because: 'proof_replayed' })
+    : err({ reason: 'client_refused', because: client.error })
+}
+
+async function readProof(service: Service, posted: Posted): Promise<Result<Proof | undefined, OauthRefusal>> {
+  if (posted.proof === undefined) return ok(undefined)
+  const url = service.issuer + posted.path
+  const proof = await checkProof(posted.proof, { method: 'POST', url, now: posted.now, token: undefined })
+  return proof.ok ? proof : err({ reason: 'proof_refused', because: proof.error })
+}
+
+/** As `requireClient`, or by an access token of its own in the Authorization header (SMART 282). */
+export async function requireCaller(
+  needs: OauthNeeds,
+  service: Service,
+  posted: Posted,
+): Promise<Result<ClientFacts, OauthRefusal>> {
+  const { authorization, form, proof, path, now } = posted
+  if (authorization === undefined) {
+    const known = await requireClient(needs, service, posted)
+    return known.ok ? ok(known.value.client.facts) : known
+  }
+  if (form.has('client_assertion')) return err({ reason: 'authenticated_twice' })
+  const [, scheme = '', text = ''] = /^(Bearer|DPoP) +(\S{1,4096})$/i.exec(authorization) ?? []
+  const held = await openToken(needs, text, now)
+  if (!held.ok) return err({ reason: 'bearer_refused', because: held.error.reason })
+  const presented = {
+    scheme: scheme.toLowerCase() === 'dpop' ? 'dpop' : 'bearer',
+    text,
+    proof,
+    method: 'POST',
+    path,
+  } as const
+  const possession = await checkPossession(needs, held.value, presented, now)
+  return possession.ok ? ok(held.value.client) : err({ reason: 'bearer_refused', because: possession.error })
+}

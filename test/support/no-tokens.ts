@@ -1,0 +1,11 @@
+import { SeenProofs } from '../../src/identity/index.ts'
+
+/** What `authenticate` needs besides keys, where there are no clients and nobody issues tokens. */
+export const noTokens = {
+  findClient: () => undefined,
+  findClientAgain: () => Promise.resolve(undefined),
+  issuer: () => undefined,
+  signing: undefined,
+  proofs: new SeenProofs(),
+  monotonicMs: () => 0,
+} as const
