@@ -9,6 +9,7 @@ import {
   testHostKey,
   testPepper,
   testSigningKey,
+  type HouseOptions,
 } from '../support/house.ts'
 import { until } from '../support/ledger.ts'
 import { cloneDatabase } from '../support/postgres.ts'
@@ -105,12 +106,16 @@ export interface Workerd extends Runtime {
   readonly ownerUrl: string
 }
 
-export async function openWorkerd(bundle: Bundle, texts: Readonly<Record<string, string>> = {}): Promise<Workerd> {
+export async function openWorkerd(
+  bundle: Bundle,
+  texts: Readonly<Record<string, string>> = {},
+  replace: HouseOptions['replace'] = {},
+): Promise<Workerd> {
   const host = await startModelHost({ knobs: { firstTokenMs: 0, chunkMs: 0 } })
   const databases = await cloneDatabase()
   const database = openTestDatabase(databases.appUrl)
   const redirecting = await startRedirectingHost()
-  await declareTree(database, host.url, replaceFor(redirecting))
+  await declareTree(database, host.url, { ...replaceFor(redirecting), ...replace })
   const key = await keysBy((application) => mintKey(database, application))
   const served = await serveWorker(bundle, { texts: { ...workerTexts, ...texts }, databaseUrl: databases.appUrl })
   return {

@@ -1,0 +1,59 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { bundleWorker, type Bundle } from '../../runtime/workerd.ts'
+import { openWorkerd } from '../../runtime/runtimes.ts'
+import { openHouse, type HouseOptions } from '../../support/house.ts'
+import { vectorFiles } from './make-vectors.ts'
+import { readVectors, registeredKeys, runVectors, type Outcome } from './run-vectors.ts'
+
+const clients = { smart: 'lakeside.ehr', fapi2: 'lakeside.portal' } as const
+
+/** The two clients that the vectors need. */
+async function declaredClients(): Promise<NonNullable<HouseOptions['replace']>> {
+  const declared = async (profile: 'smart' | 'fapi2') =>
+    JSON.stringify({ profile, jwks: { keys: await registeredKeys(profile) } })
+  const [smart, fapi2] = [await declared('smart'), await declared('fapi2')]
+  return {
+    'lakeside/tenant.yaml': (text) =>
+      text
+        .replace('scopes: [chat, embeddings] }', `scopes: [chat, embeddings], client: ${smart} }`)
+        .replace('scopes: [chat] }', `scopes: [chat], client: ${fapi2} }`),
+  }
+}
+
+const failuresOf = (outcomes: readonly Outcome[]) =>
+  outcomes.flatMap(({ vector, failure }) => (failure === undefined ? [] : [`${vector.id}: ${failure}`]))
+
+test('the files are what the generator makes, and each name stands once', async () => {
+  const vectors = await readVectors()
+  const made = JSON.parse(JSON.stringify(vectorFiles.flatMap((file) => file.vectors)))
+  const byId = (a: { id: string }, b: { id: string }) => (a.id < b.id ? -1 : 1)
+  expect(vectors.toSorted(byId)).toEqual(made.toSorted(byId))
+  expect(new Set(vectors.map(({ id }) => id)).size).toBe(vectors.length)
+  expect(vectors.filter(({ kind }) => kind === 'refused').length).toBeGreaterThanOrEqual(75)
+})
+
+test('every vector is as it should be on Node', { timeout: 120_000 }, async () => {
+  const house = await openHouse({ replace: await declaredClients() })
+  try {
+    expect(failuresOf(await runVectors({ url: house.url, clients, resource: '/v1/models' }))).toEqual([])
+  } finally {
+    await house.stop()
+  }
+})
+
+describe('on Workers', () => {
+  let bundle: Bundle
+  beforeAll(async () => {
+    bundle = await bundleWorker()
+  }, 120_000)
+  afterAll(() => bundle.remove())
+
+  test('every vector is as it should be', { timeout: 240_000 }, async () => {
+    const worker = await openWorkerd(bundle, { PUBLIC_URL: 'https://gateway.example' }, await declaredClients())
+    try {
+      expect(failuresOf(await runVectors({ url: worker.url, clients, resource: '/v1/models' }))).toEqual([])
+    } finally {
+      await worker.stop()
+    }
+  })
+})
