@@ -15,6 +15,7 @@ import {
   KeptDecisions,
   loadOwnerPolicies,
   loadTenantPolicies,
+  precedence,
   type Decision,
   type ModelFacts,
 } from '../policy/index.ts'
@@ -97,30 +98,30 @@ export async function replayCall(tx: Tx, log: Log, requestId: string): Promise<R
   return { recorded, decision, isSame: isAsRecorded(recorded, decision) }
 }
 
+/**
+ * Of a refused call the reasons that this decision gives have to be those that were recorded. What budgets, rates, the
+ * request's own form or an outage refused was permitted here.
+ */
 function isAsRecorded(recorded: RecordedCall, decision: Decision): boolean {
-  if (recorded.outcome !== decision.outcome) return false
-  if (decision.permit === undefined) return recorded.reasons.every((reason) => !isOfDecision(reason, decision))
+  if (recorded.outcome === 'deny') {
+    const given = decision.reasons.map(({ reason }) => reason)
+    return areSame(
+      given,
+      recorded.reasons.filter((reason) => reason in precedence),
+    )
+  }
   const { license, revision, policies } = recorded
-  const permitted = decision.permit.policies
   return (
+    decision.permit !== undefined &&
     license === decision.license &&
     revision === decision.revision &&
-    policies.length === permitted.length &&
-    policies.every((policy) => permitted.includes(policy))
+    areSame(policies, decision.permit.policies)
   )
 }
 
-/** A reason that was recorded and is not found again. What quota or the request's own form refused is not decided here. */
-const isOfDecision = (reason: string, decision: Decision): boolean =>
-  !quotaReasons.has(reason) && !decision.reasons.some((found) => found.reason === reason)
-const quotaReasons: ReadonlySet<string> = new Set([
-  'rate_exceeded',
-  'concurrency_exceeded',
-  'budget_exhausted',
-  'request_malformed',
-  'request_too_large',
-  'unavailable',
-])
+/** The same words, in whatever order and however often. */
+const areSame = (some: readonly string[], others: readonly string[]): boolean =>
+  JSON.stringify([...new Set(some)].toSorted()) === JSON.stringify([...new Set(others)].toSorted())
 
 async function modelsAsOf(tx: Tx, at: Instant): Promise<ReadonlyMap<string, ModelFacts>> {
   const models = await tx.selectFrom('model').selectAll().execute()

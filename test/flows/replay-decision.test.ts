@@ -33,6 +33,53 @@ async function call(application: string, body: object, headers: Readonly<Record<
   return { status: response.status, requestId: response.headers.get('x-request-id') ?? '' }
 }
 
+/** An entry as a gateway writes it, of a call that prairie's program made now. */
+async function enterRefusal(reasons: readonly string[]): Promise<string> {
+  const requestId = uuidV7(Date.now(), crypto.getRandomValues(new Uint8Array(10)))
+  await systemTransaction(house.database, 'audit', async (tx) => {
+    const query = tx.selectFrom('tenant').select('tenant_id').where('tenant', '=', 'prairie')
+    const { tenant_id: tenantId } = await query.executeTakeFirstOrThrow()
+    await appendAuditEntry(tx, {
+      tenantId,
+      at: instant(Date.now()),
+      action: 'call.refuse',
+      agent: { kind: 'application', name: 'trial', roles: [] },
+      entity: { type: 'model', id: 'ecg-low-ef' },
+      outcome: 'refused',
+      reason: reasons[0],
+      facts: { request: requestName(requestId), operation: 'chat', reasons },
+    })
+  })
+  return requestName(requestId)
+}
+
+test('a refusal is the same when the facts of then give its reasons, all of them and no others', async () => {
+  const isSame = async (reasons: readonly string[]) =>
+    (await admin.ask(`GET /decisions/${await enterRefusal(reasons)}`, { token })).body.is_same
+  expect(await isSame(['model_not_licensed'])).toBe(true)
+  expect(await isSame(['license_revoked'])).toBe(false)
+  expect(await isSame(['license_revoked', 'model_not_licensed'])).toBe(false)
+  // What was recorded is of another gate only, and the license would have refused before it.
+  expect(await isSame(['budget_exhausted'])).toBe(false)
+})
+
+test('what a budget refused was permitted by the license, and is the same', async () => {
+  await house.declare({ 'prairie/license.yaml': (text) => text.replace('limit: 1000000000', 'limit: 1') })
+  await until(
+    'the budget is known to be too small',
+    5_000,
+    async () => (await call('prairie/trial', {})).status === 429,
+  )
+  const { requestId } = await call('prairie/trial', {})
+  const replay = () => admin.ask(`GET /decisions/${requestId}`, { token })
+  await until('it is recorded', 5_000, async () => (await replay()).status === 200)
+  expect((await replay()).body).toMatchObject({
+    is_same: true,
+    recorded: { outcome: 'deny', reasons: ['budget_exhausted'] },
+    decision: { outcome: 'permit' },
+  })
+})
+
 test('what was permitted and refused is decided again as it was, whatever has changed since', async () => {
   const permitted = await call('lakeside/ehr', {})
   const forbidden = await call('lakeside/ehr', { model: 'scribe@2.0.0' }, { 'formulary-facility': 'north' })
@@ -58,7 +105,13 @@ test('what was permitted and refused is decided again as it was, whatever has ch
     'policies/licensed-use.cedar': (text) =>
       `${text}\n@id("nobody") @reason("Nobody calls today.")\nforbid (principal, action, resource);\n`,
   })
-  expect(await call('lakeside/ehr', {})).toMatchObject({ status: 403 })
+  const halted = await call('lakeside/ehr', {})
+  expect(halted.status).toBe(403)
+  await until('it is recorded', 5_000, async () => (await replay(halted.requestId)).status === 200)
+  expect((await replay(halted.requestId)).body).toMatchObject({
+    is_same: true,
+    recorded: { reasons: ['license_suspended', 'version_recalled'] },
+  })
 
   const after = await Promise.all([permitted, forbidden].map(({ requestId }) => replay(requestId)))
   expect(after.map(({ body }) => body.is_same)).toEqual([true, true])
@@ -75,25 +128,4 @@ test('what was permitted and refused is decided again as it was, whatever has ch
     'license_suspended',
     'version_recalled',
   ])
-})
-
-test('a refusal that the facts of then do not give is not the same', async () => {
-  const requestId = uuidV7(instant(Date.now()), new Uint8Array(10).fill(7))
-  const { tenant_id: tenantId } = await systemTransaction(house.database, 'administer', (tx) =>
-    tx.selectFrom('tenant').select('tenant_id').where('tenant', '=', 'prairie').executeTakeFirstOrThrow(),
-  )
-  await systemTransaction(house.database, 'audit', (tx) =>
-    appendAuditEntry(tx, {
-      tenantId,
-      at: instant(Date.now()),
-      action: 'call.refuse',
-      agent: { kind: 'application', name: 'trial', roles: [] },
-      entity: { type: 'model', id: 'scribe' },
-      outcome: 'refused',
-      reason: 'license_revoked',
-      facts: { request: requestName(requestId), operation: 'chat', reasons: ['license_revoked'] },
-    }),
-  )
-  const told = await admin.ask(`GET /decisions/${requestName(requestId)}`, { token })
-  expect(told.body).toMatchObject({ is_same: false, recorded: { outcome: 'deny', reasons: ['license_revoked'] } })
 })
