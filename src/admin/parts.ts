@@ -1,6 +1,7 @@
 import { z } from '@hono/zod-openapi'
 import { err, instant, ok, type Instant, type Result } from '../kernel/index.ts'
 import type { Role } from '../identity/index.ts'
+import type { Done } from './operation.ts'
 import type { AdminRefusal } from './refusal.ts'
 
 /** Whoever may look at what concerns licenses: the owner's people, and of its own tenant a tenant's. */
@@ -34,11 +35,23 @@ export const Paging = {
 export const page = (element: z.ZodType) =>
   z.object({ data: z.array(element), next: z.string().nullable().openapi({ description: 'Null: nothing follows.' }) })
 
-/** A page of what is ordered by one name; one more than the limit was read. */
-export function pageOf<Row>(rows: readonly Row[], limit: number, nameOf: (row: Row) => string) {
-  const shown = rows.slice(0, limit)
-  const last = shown.at(-1)
-  return { rows: shown, next: rows.length > limit && last !== undefined ? cursorOf([nameOf(last)]) : null }
+/** A page of rows in the order of their names: `read` takes those after a name, and one more than are shown. */
+export async function pageByName<Row>(
+  asked: { readonly limit: number; readonly after?: string | undefined },
+  how: {
+    read(page: { after: string; limit: number }): Promise<readonly Row[]>
+    nameOf(row: Row): string
+    show(rows: readonly Row[]): readonly object[] | Promise<readonly object[]>
+  },
+): Promise<Done> {
+  const cursor = partsOf(asked.after, 1)
+  if (!cursor.ok) return cursor
+  const [after = ''] = cursor.value ?? []
+  const read = await how.read({ after, limit: asked.limit + 1 })
+  const rows = read.slice(0, asked.limit)
+  const last = rows.at(-1)
+  const next = read.length > asked.limit && last !== undefined ? cursorOf([how.nameOf(last)]) : null
+  return ok({ body: { data: await how.show(rows), next } })
 }
 
 export const cursorOf = (parts: readonly string[]): string => Buffer.from(JSON.stringify(parts)).toString('base64url')

@@ -1,14 +1,4 @@
-import {
-  err,
-  instantOf,
-  isoOf,
-  ok,
-  plusDays,
-  type Hmac,
-  type Instant,
-  type Result,
-  type Uuid,
-} from '../kernel/index.ts'
+import { err, instantOf, isoOf, ok, plusDays, type Hmac, type Instant, type Result } from '../kernel/index.ts'
 import { appendAuditEntry } from '../audit/index.ts'
 import type { Tx } from '../db/index.ts'
 import type { Sensitive } from '../privacy/index.ts'
@@ -16,6 +6,7 @@ import { agentOf, handsOf, ownerRoles, Role, type Actor } from './actor.ts'
 import { secretHmac } from './authenticate.ts'
 import { keyDaysMax, type KeyMaking } from './manage-keys.ts'
 import { mintSecret, parseSecret } from './minted-secret.ts'
+import { findTenantId } from './store.ts'
 
 const prefix = 'fma_live_'
 /** Nobody needs more, and a list is one page. */
@@ -202,13 +193,3 @@ export async function findMakers(tx: Tx, name: string): Promise<readonly string[
 }
 
 const nothing = new Uint8Array(32)
-
-async function findTenantId(tx: Tx, tenant: string): Promise<Uuid | undefined> {
-  const row = await tx
-    .selectFrom('tenant')
-    .select('tenant_id')
-    .where('tenant', '=', tenant)
-    .where('ended_at', 'is', null)
-    .executeTakeFirst()
-  return row?.tenant_id
-}

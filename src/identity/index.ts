@@ -69,6 +69,14 @@ export type { ApplicationFacts, FacilityFacts, KeyFacts, Principal, TenantFacts 
 export { pastPrincipal } from './past-principal.ts'
 export { parsePeppers, type Pepper, type Peppers } from './peppers.ts'
 export { isScope, scopes, type Scope } from './scope.ts'
-export { isTenant, listKeys, loadIdentities, type KeyRefusal, type KeySummary, type TenantIdentity } from './store.ts'
+export {
+  findTenantId,
+  isTenant,
+  listKeys,
+  loadIdentities,
+  type KeyRefusal,
+  type KeySummary,
+  type TenantIdentity,
+} from './store.ts'
 export { Audience, audiences, clinicalPurposes, Purpose, purposes, TenantKind, tenantKinds } from './words.ts'
 export { readSigningKeys, signingAlgorithm, type PublishedKey, type SigningKeys } from './signing-keys.ts'

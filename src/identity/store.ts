@@ -148,22 +148,28 @@ export async function findApplication(
   tx: Tx,
   name: { tenant: string; application: string },
 ): Promise<Result<{ tenantId: Uuid; scopes: readonly string[] }, KeyRefusal>> {
-  const tenant = await tx
-    .selectFrom('tenant')
-    .select('tenant_id')
-    .where('tenant', '=', name.tenant)
-    .where('ended_at', 'is', null)
-    .executeTakeFirst()
-  if (tenant === undefined) return err({ reason: 'tenant_not_found', tenant: name.tenant })
+  const tenantId = await findTenantId(tx, name.tenant)
+  if (tenantId === undefined) return err({ reason: 'tenant_not_found', tenant: name.tenant })
   const application = await tx
     .selectFrom('application')
     .select('scopes')
-    .where('tenant_id', '=', tenant.tenant_id)
+    .where('tenant_id', '=', tenantId)
     .where('application', '=', name.application)
     .where('ended_at', 'is', null)
     .executeTakeFirst()
   if (application === undefined) return err({ reason: 'application_not_found', ...name })
-  return ok({ tenantId: tenant.tenant_id, scopes: application.scopes })
+  return ok({ tenantId, scopes: application.scopes })
+}
+
+/** A live tenant. */
+export async function findTenantId(tx: Tx, tenant: string): Promise<Uuid | undefined> {
+  const row = await tx
+    .selectFrom('tenant')
+    .select('tenant_id')
+    .where('tenant', '=', tenant)
+    .where('ended_at', 'is', null)
+    .executeTakeFirst()
+  return row?.tenant_id
 }
 
 /** Whether there is, or was, a tenant of this name. */

@@ -3,8 +3,10 @@ import { pruneAnswers, pruneOnce } from '../identity/index.ts'
 import { pruneLeases, pruneRateWindows } from '../quota/index.ts'
 import type { Job } from './job.ts'
 
-/** Forgets what nobody can need any more: changes that every process has seen, windows and leases that have ended,
- * answers that nobody asks for again, assertions that are too old to be shown. */
+/**
+ * Forgets what nobody can need any more: changes that every process has seen, windows and leases that have ended,
+ * answers that nobody asks for again, assertions that are too old to be shown.
+ */
 export const pruneJob: Job = {
   name: 'prune',
   everySeconds: 600,

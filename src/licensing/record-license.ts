@@ -1,7 +1,7 @@
 import { err, isoOf, ok, type Instant, type Result } from '../kernel/index.ts'
 import { appendAuditEntries, appendAuditEntry, type AuditEntry } from '../audit/index.ts'
 import type { Tx } from '../db/index.ts'
-import { agentOf } from '../identity/index.ts'
+import { agentOf, findTenantId } from '../identity/index.ts'
 import { judgeRevision, type Deciders, type RevisionRefusal } from './judge-revision.ts'
 import { licenseState, revisionAt, type LicenseFacts, type LicenseRevision, type LicenseState } from './license.ts'
 import type { LicenseGrant } from './license-document.ts'
@@ -9,7 +9,6 @@ import {
   appendLicenseAct,
   appendRevisions,
   findLicenseRow,
-  findTenantId,
   loadLicenses,
   lockLicensesOf,
   type NewRevision,

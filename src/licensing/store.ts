@@ -85,17 +85,6 @@ export async function findLicenseRow(tx: Tx, license: string): Promise<{ tenantI
   return row === undefined ? undefined : { tenantId: row.tenant_id, tenant: row.tenant }
 }
 
-/** A live tenant. */
-export async function findTenantId(tx: Tx, tenant: string): Promise<Uuid | undefined> {
-  const row = await tx
-    .selectFrom('tenant')
-    .select('tenant_id')
-    .where('tenant', '=', tenant)
-    .where('ended_at', 'is', null)
-    .executeTakeFirst()
-  return row?.tenant_id
-}
-
 /** One act on licenses at a time for a tenant, until the transaction ends: numbers of revisions have no gap and no twin. */
 export const lockLicensesOf = async (tx: Tx, tenantId: Uuid): Promise<void> =>
   void (await sql`select pg_advisory_xact_lock(hashtext('formulary.license'), hashtext(${tenantId}))`.execute(tx))

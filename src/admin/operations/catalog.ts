@@ -2,7 +2,7 @@ import { z } from '@hono/zod-openapi'
 import { err, instantOf, isoOf, ok } from '../../kernel/index.ts'
 import { loadOwnerPolicies } from '../../policy/index.ts'
 import { defineOperation } from '../operation.ts'
-import { Name, ownersPeople, page, pageOf, Paging, partsOf, readers } from '../parts.ts'
+import { Name, ownersPeople, page, pageByName, Paging, readers } from '../parts.ts'
 import { notFound } from '../refusal.ts'
 
 const Model = z
@@ -33,26 +33,17 @@ export const listModels = defineOperation({
   roles: ownersPeople,
   query: z.strictObject(Paging),
   answer: page(Model),
-  async run({ tx }, { query }) {
-    const after = partsOf(query.after, 1)
-    if (!after.ok) return after
-    const rows = await tx
-      .selectFrom('model')
-      .selectAll()
-      .where('model', '>', after.value?.[0] ?? '')
-      .orderBy('model')
-      .limit(query.limit + 1)
-      .execute()
-    const { rows: shown, next } = pageOf(rows, query.limit, ({ model }) => model)
-    const data = shown.map(({ model, title, protocol, notice_days, withdrawn_at }) => ({
-      model,
-      title,
-      protocol,
-      notice_days,
-      withdrawn_at: withdrawn_at === null ? null : isoOf(instantOf(withdrawn_at)),
-    }))
-    return ok({ body: { data, next } })
-  },
+  run: ({ tx }, { query }) =>
+    pageByName(query, {
+      read: ({ after, limit }) =>
+        tx.selectFrom('model').selectAll().where('model', '>', after).orderBy('model').limit(limit).execute(),
+      nameOf: ({ model }) => model,
+      show: (rows) =>
+        rows.map(({ withdrawn_at, ...model }) => ({
+          ...model,
+          withdrawn_at: withdrawn_at === null ? null : isoOf(instantOf(withdrawn_at)),
+        })),
+    }),
 })
 
 interface PlanRow {
@@ -80,21 +71,21 @@ export const listPlans = defineOperation({
   roles: readers,
   query: z.strictObject(Paging),
   answer: page(Plan),
-  async run({ tx }, { query }) {
-    const after = partsOf(query.after, 1)
-    if (!after.ok) return after
-    const rows = await tx
-      .selectFrom('plan_revision')
-      .selectAll()
-      .distinctOn('plan')
-      .where('plan', '>', after.value?.[0] ?? '')
-      .orderBy('plan')
-      .orderBy('revision', 'desc')
-      .limit(query.limit + 1)
-      .execute()
-    const { rows: shown, next } = pageOf(rows, query.limit, ({ plan }) => plan)
-    return ok({ body: { data: shown.map(shownPlan), next } })
-  },
+  run: ({ tx }, { query }) =>
+    pageByName(query, {
+      read: ({ after, limit }) =>
+        tx
+          .selectFrom('plan_revision')
+          .selectAll()
+          .distinctOn('plan')
+          .where('plan', '>', after)
+          .orderBy('plan')
+          .orderBy('revision', 'desc')
+          .limit(limit)
+          .execute(),
+      nameOf: ({ plan }) => plan,
+      show: (rows) => rows.map(shownPlan),
+    }),
 })
 
 export const getPlan = defineOperation({

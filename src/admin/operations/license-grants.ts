@@ -13,6 +13,7 @@ import {
 import { defineOperation, type Doing, type Done } from '../operation.ts'
 import { At, licensingOffice, Name, Reason } from '../parts.ts'
 import { notFound, refusedDeclaration, refusedRecord, type AdminRefusal } from '../refusal.ts'
+import { findTenant } from './tenants.ts'
 import { etagOfLicense, License, licenseReply, ofLicense } from './licenses.ts'
 
 const Grant = z.looseObject({ license: Name }).openapi({
@@ -56,8 +57,7 @@ export const createLicense = defineOperation({
   creates: true,
   async run(doing, { params, body }) {
     const { tx, by } = doing
-    const tenant = await tx.selectFrom('tenant').select('tenant').where('tenant', '=', params.tenant).executeTakeFirst()
-    if (tenant === undefined) return err([notFound('tenant', params.tenant)])
+    if ((await findTenant(tx, params.tenant)) === undefined) return err([notFound('tenant', params.tenant)])
     const grant = await readGrant(doing, params.tenant, body.grant)
     if (!grant.ok) return grant
     const wish = { tenant: params.tenant, grant: grant.value, isDraft: body.draft }

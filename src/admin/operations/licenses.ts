@@ -3,7 +3,7 @@ import { err, instant, isoOf, ok, type Instant } from '../../kernel/index.ts'
 import type { Tx } from '../../db/index.ts'
 import { findLicenseRow, grantOf, licenseAsOf, loadLicenses, type LicenseFacts } from '../../licensing/index.ts'
 import { defineOperation } from '../operation.ts'
-import { At, Name, page, pageOf, Paging, partsOf, readers } from '../parts.ts'
+import { At, Name, page, pageByName, Paging, readers } from '../parts.ts'
 import { notFound } from '../refusal.ts'
 import { licenseEtag, shownActs, shownAttestations, shownGrant, shownRevision, shownState } from '../shown.ts'
 
@@ -72,28 +72,29 @@ export const listLicenses = defineOperation({
   roles: readers,
   query: z.strictObject({ ...Paging, tenant: Name.optional() }),
   answer: page(License),
-  async run({ tx, by }, { query }) {
-    const after = partsOf(query.after, 1)
-    if (!after.ok) return after
-    const rows = await tx
-      .selectFrom('license')
-      .innerJoin('tenant', 'tenant.tenant_id', 'license.tenant_id')
-      .select(['license.license', 'license.tenant_id', 'tenant.tenant'])
-      .where('license.license', '>', after.value?.[0] ?? '')
-      .$if(query.tenant !== undefined, (select) => select.where('tenant.tenant', '=', query.tenant ?? ''))
-      .orderBy('license.license')
-      .limit(query.limit + 1)
-      .execute()
-    const { rows: shown, next } = pageOf(rows, query.limit, ({ license }) => license)
-    const facts = await loadLicenses(tx, [...new Set(shown.map(({ tenant_id }) => tenant_id))])
-    const factsOf = new Map(facts.map((each) => [each.license, each]))
-    const data = shown.flatMap(({ license, tenant }) => {
-      const found = factsOf.get(license)
-      const one = found === undefined ? undefined : shownLicense(tenant, found, { at: by.now, knownAt: by.now })
-      return one === undefined ? [] : [one]
-    })
-    return ok({ body: { data, next } })
-  },
+  run: ({ tx, by }, { query }) =>
+    pageByName(query, {
+      read: ({ after, limit }) =>
+        tx
+          .selectFrom('license')
+          .innerJoin('tenant', 'tenant.tenant_id', 'license.tenant_id')
+          .select(['license.license', 'license.tenant_id', 'tenant.tenant'])
+          .where('license.license', '>', after)
+          .$if(query.tenant !== undefined, (select) => select.where('tenant.tenant', '=', query.tenant ?? ''))
+          .orderBy('license.license')
+          .limit(limit)
+          .execute(),
+      nameOf: ({ license }) => license,
+      async show(rows) {
+        const facts = await loadLicenses(tx, [...new Set(rows.map(({ tenant_id }) => tenant_id))])
+        const factsOf = new Map(facts.map((each) => [each.license, each]))
+        return rows.flatMap(({ license, tenant }) => {
+          const found = factsOf.get(license)
+          const shown = found && shownLicense(tenant, found, { at: by.now, knownAt: by.now })
+          return shown === undefined ? [] : [shown]
+        })
+      },
+    }),
 })
 
 export const getLicense = defineOperation({

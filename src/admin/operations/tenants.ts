@@ -2,7 +2,7 @@ import { z } from '@hono/zod-openapi'
 import { err, instantOf, isoOf, ok } from '../../kernel/index.ts'
 import type { Tx } from '../../db/index.ts'
 import { defineOperation } from '../operation.ts'
-import { Name, page, pageOf, Paging, partsOf, readers } from '../parts.ts'
+import { Name, page, pageByName, Paging, readers } from '../parts.ts'
 import { notFound } from '../refusal.ts'
 
 const Tenant = z
@@ -45,20 +45,13 @@ export const listTenants = defineOperation({
   roles: readers,
   query: z.strictObject(Paging),
   answer: page(Tenant),
-  async run({ tx }, { query }) {
-    const after = partsOf(query.after, 1)
-    if (!after.ok) return after
-    const [name] = after.value ?? []
-    const rows = await tx
-      .selectFrom('tenant')
-      .selectAll()
-      .$if(name !== undefined, (select) => select.where('tenant', '>', name ?? ''))
-      .orderBy('tenant')
-      .limit(query.limit + 1)
-      .execute()
-    const { rows: shown, next } = pageOf(rows, query.limit, ({ tenant }) => tenant)
-    return ok({ body: { data: shown.map(shownTenant), next } })
-  },
+  run: ({ tx }, { query }) =>
+    pageByName(query, {
+      read: ({ after, limit }) =>
+        tx.selectFrom('tenant').selectAll().where('tenant', '>', after).orderBy('tenant').limit(limit).execute(),
+      nameOf: ({ tenant }) => tenant,
+      show: (rows) => rows.map(shownTenant),
+    }),
 })
 
 export const getTenant = defineOperation({
@@ -89,27 +82,19 @@ export const listFacilities = defineOperation({
   async run({ tx }, { params, query }) {
     const tenant = await findTenant(tx, params.tenant)
     if (tenant === undefined) return err([notFound('tenant', params.tenant)])
-    const after = partsOf(query.after, 1)
-    if (!after.ok) return after
-    const rows = await tx
-      .selectFrom('facility')
-      .selectAll()
-      .where('tenant_id', '=', tenant.tenant_id)
-      .where('facility', '>', after.value?.[0] ?? '')
-      .orderBy('facility')
-      .limit(query.limit + 1)
-      .execute()
-    const { rows: shown, next } = pageOf(rows, query.limit, ({ facility }) => facility)
-    return ok({
-      body: {
-        data: shown.map(({ facility, name, region, ended_at }) => ({
-          facility,
-          name,
-          region,
-          ended_at: endedOf(ended_at),
-        })),
-        next,
-      },
+    return pageByName(query, {
+      read: ({ after, limit }) =>
+        tx
+          .selectFrom('facility')
+          .selectAll()
+          .where('tenant_id', '=', tenant.tenant_id)
+          .where('facility', '>', after)
+          .orderBy('facility')
+          .limit(limit)
+          .execute(),
+      nameOf: ({ facility }) => facility,
+      show: (rows) =>
+        rows.map(({ facility, name, region, ended_at }) => ({ facility, name, region, ended_at: endedOf(ended_at) })),
     })
   },
 })
@@ -127,29 +112,19 @@ export const listApplications = defineOperation({
   async run({ tx }, { params, query }) {
     const tenant = await findTenant(tx, params.tenant)
     if (tenant === undefined) return err([notFound('tenant', params.tenant)])
-    const after = partsOf(query.after, 1)
-    if (!after.ok) return after
-    const rows = await tx
-      .selectFrom('application')
-      .selectAll()
-      .where('tenant_id', '=', tenant.tenant_id)
-      .where('application', '>', after.value?.[0] ?? '')
-      .orderBy('application')
-      .limit(query.limit + 1)
-      .execute()
-    const { rows: shown, next } = pageOf(rows, query.limit, ({ application }) => application)
-    return ok({
-      body: {
-        data: shown.map(({ application, audience, facilities, purposes, scopes, ended_at }) => ({
-          application,
-          audience,
-          facilities,
-          purposes,
-          scopes,
-          ended_at: endedOf(ended_at),
-        })),
-        next,
-      },
+    return pageByName(query, {
+      read: ({ after, limit }) =>
+        tx
+          .selectFrom('application')
+          .selectAll()
+          .where('tenant_id', '=', tenant.tenant_id)
+          .where('application', '>', after)
+          .orderBy('application')
+          .limit(limit)
+          .execute(),
+      nameOf: ({ application }) => application,
+      show: (rows) =>
+        rows.map(({ tenant_id: _, ended_at, ...application }) => ({ ...application, ended_at: endedOf(ended_at) })),
     })
   },
 })
