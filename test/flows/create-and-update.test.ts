@@ -54,9 +54,7 @@ const grants = fc.record({
 
 /** What speaks against it, and where. */
 const verdict = ({ status, body }: Told): readonly string[] =>
-  status < 300
-    ? ['accepted']
-    : body.errors.map(({ reason, pointer }: { reason: string; pointer?: string }) => `${reason} ${pointer}`).toSorted()
+  status < 300 ? ['accepted'] : body.errors.map(({ reason, pointer }) => `${reason} ${pointer}`).toSorted()
 
 test('what may not be granted may not be amended into being, nor the other way round', async () => {
   let made = 0

@@ -124,8 +124,5 @@ test('what was permitted and refused is decided again as it was, whatever has ch
 
   const now = '/decisions?tenant=lakeside&application=ehr&model=scribe&operation=chat'
   const told = await admin.ask(`GET ${now}`, { token })
-  expect(told.body.reasons.map(({ reason }: { reason: string }) => reason)).toEqual([
-    'license_suspended',
-    'version_recalled',
-  ])
+  expect(told.body.reasons.map(({ reason }) => reason)).toEqual(['license_suspended', 'version_recalled'])
 })

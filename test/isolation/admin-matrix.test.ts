@@ -162,11 +162,9 @@ describe('a tenant’s administrator', () => {
     const rotated = await admin.ask(`POST /keys/${made.body.key_id}/rotate`, { token, body: {} })
     expect(rotated.status).toBe(201)
     const keys = await admin.ask('GET /tenants/prairie/keys', { token })
-    expect(keys.body.data.map(({ tenant }: { tenant: string }) => tenant)).toEqual(['prairie', 'prairie'])
+    expect(keys.body.data.map(({ tenant }) => tenant)).toEqual(['prairie', 'prairie'])
     const entries = await admin.ask('GET /audit', { token })
-    expect(entries.body.data.map(({ action }: { action: string }) => action)).toEqual(
-      expect.arrayContaining(['key.create', 'key.rotate']),
-    )
+    expect(entries.body.data.map(({ action }) => action)).toEqual(expect.arrayContaining(['key.create', 'key.rotate']))
   })
 })
 

@@ -8,12 +8,45 @@ import { keyMaking, testPepper, tester, type House } from './house.ts'
 
 export const testOwnerToken = 'fml_owner_a-token-of-the-tests-and-of-nothing-else'
 
+/** An element of a list, whichever it is. */
+interface Listed {
+  readonly tenant: string
+  readonly name: string
+  readonly token_id: string
+  readonly entry: string
+  readonly action: string
+}
+
+/** What tests look into. A member that an answer does not have is undefined, and what is expected of it fails. */
+export interface Body {
+  readonly reason: string
+  readonly errors: readonly { readonly reason: string; readonly message: string; readonly pointer?: string }[]
+  readonly data: readonly Listed[]
+  readonly next: string
+  readonly key: string
+  readonly key_id: string
+  readonly token: string
+  readonly token_id: string
+  readonly change_request: string
+  readonly revision: number
+  readonly grant: { readonly rates: { readonly concurrency: number } }
+  readonly state: object
+  readonly acts: readonly { readonly act: string }[]
+  readonly revisions: readonly object[]
+  readonly sign_offs: readonly object[]
+  readonly recalled: object
+  readonly widening: readonly object[]
+  readonly plan_digest: string
+  readonly text: string
+  readonly is_same: boolean
+  readonly reasons: readonly { readonly reason: string }[]
+  readonly decision: { readonly reasons: readonly { readonly reason: string }[] }
+}
+
 export interface Told {
   readonly status: number
   readonly headers: Headers
-  // Tests look into what they expect; what is missing fails there.
-  // oxlint-disable-next-line typescript/no-explicit-any
-  readonly body: any
+  readonly body: Body
 }
 
 export interface Wish {
@@ -64,7 +97,7 @@ export async function openAdmin(house: House): Promise<Admin> {
         },
         ...(method === 'POST' ? { body: typeof body === 'string' ? body : JSON.stringify(body ?? {}) } : {}),
       })
-      return { status: response.status, headers: response.headers, body: await response.json() }
+      return { status: response.status, headers: response.headers, body: (await response.json()) as Body }
     },
     async token({ name, roles, tenant, days = 1, at = Date.now() }) {
       const made = await systemTransaction(house.database, 'administer', (tx) =>

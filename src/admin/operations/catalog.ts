@@ -36,7 +36,13 @@ export const listModels = defineOperation({
   run: ({ tx }, { query }) =>
     pageByName(query, {
       read: ({ after, limit }) =>
-        tx.selectFrom('model').selectAll().where('model', '>', after).orderBy('model').limit(limit).execute(),
+        tx
+          .selectFrom('model')
+          .select(['model', 'title', 'protocol', 'notice_days', 'withdrawn_at'])
+          .where('model', '>', after)
+          .orderBy('model')
+          .limit(limit)
+          .execute(),
       nameOf: ({ model }) => model,
       show: (rows) =>
         rows.map(({ withdrawn_at, ...model }) => ({

@@ -116,15 +116,14 @@ export const listApplications = defineOperation({
       read: ({ after, limit }) =>
         tx
           .selectFrom('application')
-          .selectAll()
+          .select(['application', 'audience', 'facilities', 'purposes', 'scopes', 'ended_at'])
           .where('tenant_id', '=', tenant.tenant_id)
           .where('application', '>', after)
           .orderBy('application')
           .limit(limit)
           .execute(),
       nameOf: ({ application }) => application,
-      show: (rows) =>
-        rows.map(({ tenant_id: _, ended_at, ...application }) => ({ ...application, ended_at: endedOf(ended_at) })),
+      show: (rows) => rows.map(({ ended_at, ...application }) => ({ ...application, ended_at: endedOf(ended_at) })),
     })
   },
 })
