@@ -239,7 +239,7 @@ describe('a license', () => {
   test('who makes a token for another name is not two people, whichever of them asks', async () => {
     const chief = await admin.token({ name: 'Chief', roles: ['owner-admin'] })
     const make = async (token: string, name: string, roles = ['licensing']) =>
-      (await admin.ask('POST /admin-tokens', { token, body: { name, roles } })).body.token as string
+      (await admin.ask('POST /admin-tokens', { token, body: { name, roles } })).body.token
     const puppet = await make(chief, 'Puppet', ['owner-admin'])
     const other = await make(chief, 'Other')
     const puppetsPuppet = await make(puppet, 'Third')
@@ -247,8 +247,7 @@ describe('a license', () => {
     const ask = async (token: string) => {
       const body = { end: '2040-01-01T00:00:00Z' }
       const ifMatch = seen.headers.get('etag') ?? ''
-      return (await admin.ask('POST /licenses/LIC-LAKESIDE/renew', { token, body, ifMatch })).body
-        .change_request as string
+      return (await admin.ask('POST /licenses/LIC-LAKESIDE/renew', { token, body, ifMatch })).body.change_request
     }
     const pairs = [
       [chief, puppet],
