@@ -272,7 +272,7 @@ const requests: VectorFile = {
 }
 
 const foreign: Members = { $publicJwk: 'stranger-es384' }
-const headers: VectorFile = {
+const headerFile: VectorFile = {
   family: 'header',
   about: 'The header chooses among what was registered, and brings nothing of its own.',
   vectors: [
@@ -908,7 +908,7 @@ const keyKinds = [
 export const vectorFiles: readonly VectorFile[] = [
   acceptedFile,
   requests,
-  headers,
+  headerFile,
   parts,
   claims,
   replay,
