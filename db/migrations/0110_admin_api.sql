@@ -12,6 +12,8 @@ create table admin_token (
   pepper_version integer not null,
   created_at timestamptz not null,
   created_by text not null,
+  -- Whoever made it, and whoever made what it was made with: they can act under its name. In small letters.
+  makers text[] not null,
   expires_at timestamptz not null,
   revoked_at timestamptz,
   revoked_reason text,
@@ -38,6 +40,7 @@ create table change_request (
   asked_by text not null,
   asked_kind text not null,
   asked_roles text[] not null,
+  asked_makers text[] not null,
   asked_at timestamptz not null,
   state text not null default 'open',
   decided_by text,

@@ -62,9 +62,11 @@ export async function openGround(options: { tenants: number }): Promise<Ground> 
     const keyPepper = secret()
     const keys = await withDatabase({ appUrl: urls.appUrl, role: undefined }, async (database) => {
       await declare(database, { hostUrl, tenants: options.tenants })
-      return Promise.all(
-        Array.from({ length: options.tenants }, (_, index) => makeKey(database, keyPepper, tenantName(index))),
-      )
+      // One after the other: of ten thousand at once the last would wait longer than for a connection.
+      const made: string[] = []
+      for (let index = 0; index < options.tenants; index++)
+        made.push(await makeKey(database, keyPepper, tenantName(index)))
+      return made
     })
 
     const logPath = join(workDir, 'gateway.log')

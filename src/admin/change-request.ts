@@ -49,6 +49,7 @@ export async function askForSecond(
       asked_by: actor.name,
       asked_kind: actor.kind,
       asked_roles: [...actor.roles],
+      asked_makers: [...(actor.makers ?? [])],
       asked_at: new Date(now),
     })
     .returningAll()
@@ -77,13 +78,19 @@ export async function listChangeRequests(tx: Tx, state: ChangeRequest['state'] |
 }
 
 /** Held until the transaction ends, so that two who decide at once do so one after the other. */
-export async function holdChangeRequest(tx: Tx, changeId: string): Promise<ChangeRequest | undefined> {
+export const holdChangeRequest = (tx: Tx, changeId: string): Promise<ChangeRequest | undefined> =>
+  find(tx, changeId, { hold: true })
+
+export const findChangeRequest = (tx: Tx, changeId: string): Promise<ChangeRequest | undefined> =>
+  find(tx, changeId, { hold: false })
+
+async function find(tx: Tx, changeId: string, { hold }: { hold: boolean }): Promise<ChangeRequest | undefined> {
   if (!isUuid(changeId)) return undefined
   const row = await tx
     .selectFrom('change_request')
     .selectAll()
     .where('change_id', '=', changeId)
-    .forUpdate()
+    .$if(hold, (query) => query.forUpdate())
     .executeTakeFirst()
   return row === undefined ? undefined : fromRow(row)
 }
@@ -120,6 +127,7 @@ interface Row {
   readonly asked_by: string
   readonly asked_kind: string
   readonly asked_roles: readonly string[]
+  readonly asked_makers: readonly string[]
   readonly asked_at: Date
   readonly state: string
   readonly decided_by: string | null
@@ -139,6 +147,7 @@ const fromRow = (row: Row): ChangeRequest => ({
     name: row.asked_by,
     roles: row.asked_roles.map((role) => Role.parse(role)),
     tenantId: undefined,
+    makers: row.asked_makers,
   },
   askedAt: instantOf(row.asked_at),
   state: State.parse(row.state),

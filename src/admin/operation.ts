@@ -1,7 +1,7 @@
 import { z } from '@hono/zod-openapi'
 import type { Hmac, Log, Result } from '../kernel/index.ts'
 import type { Database, Tx } from '../db/index.ts'
-import type { KeyMaking, Role, TokenHolder } from '../identity/index.ts'
+import type { KeyMaking, Role } from '../identity/index.ts'
 import type { Deciders } from '../licensing/index.ts'
 import type { Declaring } from './declaring.ts'
 import type { AdminRefusal } from './refusal.ts'
@@ -25,7 +25,6 @@ export interface Doing {
   readonly tx: Tx
   readonly needs: ControlNeeds
   readonly by: Deciders
-  readonly holder: TokenHolder
   /** For whoever approves what another operation was asked to do. */
   findOperation(id: string): AnyOperation | undefined
 }

@@ -1,7 +1,7 @@
 import type { Context } from 'hono'
 import { Failure, type Json } from '../kernel/index.ts'
 import { systemTransaction, tenantTransaction, type Tx } from '../db/index.ts'
-import { authenticateAdmin, claimRequest, rememberAnswer, type Answer, type TokenHolder } from '../identity/index.ts'
+import { authenticateAdmin, claimRequest, rememberAnswer, type Actor, type Answer } from '../identity/index.ts'
 import { askForSecond, type ChangeRequest } from './change-request.ts'
 import type { AnyOperation, ControlNeeds, Doing, Reply } from './operation.ts'
 import { problemOf, problemType } from './problem.ts'
@@ -31,9 +31,8 @@ export async function serveOperation(
   findOperation: Doing['findOperation'],
 ): Promise<Response> {
   try {
-    const holder = await authenticate(c, needs)
-    if (holder === undefined) return unauthorized(c)
-    const { actor } = holder
+    const actor = await authenticate(c, needs)
+    if (actor === undefined) return unauthorized(c)
     if (!operation.roles.some((role) => actor.roles.includes(role)))
       return refuse(c, [
         {
@@ -45,7 +44,7 @@ export async function serveOperation(
       ])
     const read = await readInput(c, operation)
     if (!read.ok) return refuse(c, read.error)
-    const answer = await perform({ operation, needs, findOperation }, holder, read.value)
+    const answer = await perform({ operation, needs, findOperation }, actor, read.value)
     return tell(c, answer)
   } catch (error) {
     if (error instanceof Refused) return refuse(c, error.refusals)
@@ -70,26 +69,25 @@ interface Around {
   readonly findOperation: Doing['findOperation']
 }
 
-async function perform(around: Around, holder: TokenHolder, input: Input): Promise<Answer> {
+async function perform(around: Around, actor: Actor, input: Input): Promise<Answer> {
   const { needs, operation } = around
-  const { actor } = holder
   const within = <T>(work: (tx: Tx) => Promise<T>): Promise<T> =>
     actor.tenantId === undefined
       ? systemTransaction(needs.database, 'administer', work)
       : tenantTransaction(needs.database, actor.tenantId, work)
   try {
-    return await within((tx) => performOnce(around, holder, input, tx))
+    return await within((tx) => performOnce(around, actor, input, tx))
   } catch (error) {
     const asked = error instanceof Refused ? secondPersonOf(error.refusals) : undefined
     if (asked === undefined || actor.tenantId !== undefined) throw error
     return within(async (tx) => {
-      const again = await claimed(tx, holder, input)
+      const again = await claimed(tx, actor, input)
       if (again !== undefined) return again
       const change = await askForSecond(tx, {
         operation: operation.id,
         params: input.params as Json,
         body: input.body as Json,
-        objectEtag: await etagOf(around, holder, input, tx),
+        objectEtag: await etagOf(around, actor, input, tx),
         widens: asked,
         actor,
         now: needs.now(),
@@ -101,16 +99,15 @@ async function perform(around: Around, holder: TokenHolder, input: Input): Promi
   }
 }
 
-async function performOnce(around: Around, holder: TokenHolder, input: Input, tx: Tx): Promise<Answer> {
+async function performOnce(around: Around, actor: Actor, input: Input, tx: Tx): Promise<Answer> {
   const { operation, needs, findOperation } = around
-  const again = await claimed(tx, holder, input)
+  const again = await claimed(tx, actor, input)
   if (again !== undefined) return again
   const doing: Doing = {
     tx,
     needs,
-    holder,
     findOperation,
-    by: { actor: holder.actor, approvedBy: undefined, now: needs.now() },
+    by: { actor, approvedBy: undefined, now: needs.now() },
   }
   if (input.ifMatch !== undefined && operation.etagOf !== undefined) {
     const etag = await operation.etagOf(doing, input.params)
@@ -120,11 +117,11 @@ async function performOnce(around: Around, holder: TokenHolder, input: Input, tx
   if (!done.ok) throw new Refused(done.error)
   const { status = 200, body, etag } = done.value
   if (input.idempotencyKey !== undefined)
-    await rememberAnswer(tx, holder.actor, input.idempotencyKey, { status, body: withoutSecrets(done.value), etag })
+    await rememberAnswer(tx, actor, input.idempotencyKey, { status, body: withoutSecrets(done.value), etag })
   return { status, body, etag }
 }
 
-async function claimed(tx: Tx, { actor }: TokenHolder, input: Input): Promise<Answer | undefined> {
+async function claimed(tx: Tx, actor: Actor, input: Input): Promise<Answer | undefined> {
   if (input.idempotencyKey === undefined) return undefined
   const claiming = await claimRequest(tx, actor, input.idempotencyKey, input.asked)
   if (claiming.kind === 'other_request')
@@ -139,10 +136,10 @@ async function claimed(tx: Tx, { actor }: TokenHolder, input: Input): Promise<An
   return claiming.kind === 'answered' ? claiming.answer : undefined
 }
 
-async function etagOf(around: Around, holder: TokenHolder, input: Input, tx: Tx): Promise<string | undefined> {
+async function etagOf(around: Around, actor: Actor, input: Input, tx: Tx): Promise<string | undefined> {
   const { operation, needs, findOperation } = around
-  const by = { actor: holder.actor, approvedBy: undefined, now: needs.now() }
-  return operation.etagOf?.({ tx, needs, holder, findOperation, by }, input.params)
+  const by = { actor, approvedBy: undefined, now: needs.now() }
+  return operation.etagOf?.({ tx, needs, findOperation, by }, input.params)
 }
 
 /** A member that is shown once is null when the answer is told again. */
@@ -201,14 +198,11 @@ function unauthorized(c: Context): Response {
   })
 }
 
-async function authenticate(c: Context, needs: ControlNeeds): Promise<TokenHolder | undefined> {
+async function authenticate(c: Context, needs: ControlNeeds): Promise<Actor | undefined> {
   const shown = /^bearer +(\S{1,200})$/i.exec(c.req.header('authorization') ?? '')?.[1]
   if (shown === undefined) return undefined
   const key = new TextEncoder().encode(needs.ownerToken)
   if (needs.hmac.equal(needs.hmac.sha256(key, shown), needs.hmac.sha256(key, needs.ownerToken)))
-    return {
-      actor: { kind: 'bootstrap', name: 'owner-token', roles: ['owner-admin'], tenantId: undefined },
-      madeBy: 'owner-token',
-    }
+    return { kind: 'bootstrap', name: 'owner-token', roles: ['owner-admin'], tenantId: undefined }
   return systemTransaction(needs.database, 'administer', (tx) => authenticateAdmin(tx, needs, shown, needs.now()))
 }

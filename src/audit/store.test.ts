@@ -4,7 +4,14 @@ import { systemTransaction, tenantTransaction, type Database } from '../db/index
 import { instant } from '../kernel/index.ts'
 import { openTestDatabase } from '../../test/support/house.ts'
 import { cloneDatabase, type TestDatabase } from '../../test/support/postgres.ts'
-import { appendAuditEntry, canonicalEntry, houseId, loadAuditEntries, type AuditEntry } from './index.ts'
+import {
+  appendAuditEntries,
+  appendAuditEntry,
+  canonicalEntry,
+  houseId,
+  loadAuditEntries,
+  type AuditEntry,
+} from './index.ts'
 
 let databases: TestDatabase
 let database: Database
@@ -46,6 +53,17 @@ test('an entry reads as it was written, and a page goes on where the last one en
   }
   expect(read).toMatchObject(written)
   expect(new Set(read.map((entry) => entry.entity.id)).size).toBe(5)
+})
+
+test('ten thousand entries are written at once, more than one statement takes', async () => {
+  const tenant = '018f0000-0000-7000-8000-000000000003'
+  const entries = Array.from({ length: 10_000 }, (_, index) => suspended(tenant, `LIC-${index}`))
+  await systemTransaction(database, 'administer', (tx) => appendAuditEntries(tx, entries))
+  const { rows } = await database.systemPool.query<{ count: string }>(
+    'select count(*) from audit_entry where tenant_id = $1',
+    [tenant],
+  )
+  expect(Number(rows[0]?.count)).toBe(10_000)
 })
 
 test('a tenant reads its own entries only, and none of the house', async () => {

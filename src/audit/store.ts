@@ -9,8 +9,15 @@ export async function appendAuditEntry(tx: Tx, entry: AuditEntry): Promise<void>
   await tx.insertInto('audit_entry').values(rowOf(entry)).execute()
 }
 
+/** How many go in one statement: PostgreSQL takes 65,535 values in it. */
+const portionMax = 1_000
+
 export async function appendAuditEntries(tx: Tx, entries: readonly AuditEntry[]): Promise<void> {
-  if (entries.length > 0) await tx.insertInto('audit_entry').values(entries.map(rowOf)).execute()
+  for (let from = 0; from < entries.length; from += portionMax)
+    await tx
+      .insertInto('audit_entry')
+      .values(entries.slice(from, from + portionMax).map(rowOf))
+      .execute()
 }
 
 /** An entry as it stands in the table. */

@@ -42,6 +42,7 @@ export interface AdminToken {
   created_at: Timestamp;
   created_by: string;
   expires_at: Timestamp;
+  makers: string[];
   name: string;
   of_tenant_id: string | null;
   pepper_version: number;
@@ -156,6 +157,7 @@ export interface ChangeRequest {
   asked_at: Timestamp;
   asked_by: string;
   asked_kind: string;
+  asked_makers: string[];
   asked_roles: string[];
   body: Json;
   change_id: Generated<string>;

@@ -17,11 +17,26 @@ export interface Actor {
   readonly roles: readonly Role[]
   /** The tenant whose own administrator this is; undefined: the owner's people, who see every tenant. */
   readonly tenantId: Uuid | undefined
+  /**
+   * Who made the token, who made the token that it was made with, and so on: each of them can act under this name. Whoever
+   * runs the machines (the command line, the bootstrap token) is not among them.
+   */
+  readonly makers?: readonly string[]
 }
 
 /** As an audit entry names them. */
 export const agentOf = ({ kind, name, roles: held }: Actor): Agent => ({ kind, name, roles: held })
 
-/** Whether two actors are two people. A machine's token never stands in for the second. */
+/** Everybody who can act under an actor's name. */
+export const handsOf = ({ name, makers = [] }: Pick<Actor, 'name' | 'makers'>): readonly string[] =>
+  [name, ...makers].map((one) => one.toLowerCase())
+
+/** Whether nobody could be both of them, be it with a token that they have made. */
+export const areApart = (first: Pick<Actor, 'name' | 'makers'>, second: Pick<Actor, 'name' | 'makers'>): boolean => {
+  const hands = new Set(handsOf(first))
+  return !handsOf(second).some((hand) => hands.has(hand))
+}
+
+/** Whether two actors are two people. A job of ours never stands in for the second. */
 export const areTwoPeople = (first: Actor, second: Actor | undefined): second is Actor =>
-  second !== undefined && second.kind !== 'system' && first.name.toLowerCase() !== second.name.toLowerCase()
+  second !== undefined && second.kind !== 'system' && areApart(first, second)

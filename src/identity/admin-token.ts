@@ -12,7 +12,7 @@ import {
 import { appendAuditEntry } from '../audit/index.ts'
 import type { Tx } from '../db/index.ts'
 import type { Sensitive } from '../privacy/index.ts'
-import { agentOf, ownerRoles, Role, type Actor } from './actor.ts'
+import { agentOf, handsOf, ownerRoles, Role, type Actor } from './actor.ts'
 import { secretHmac } from './authenticate.ts'
 import { keyDaysMax, type KeyMaking } from './manage-keys.ts'
 import { mintSecret, parseSecret } from './minted-secret.ts'
@@ -82,6 +82,7 @@ export async function createAdminToken(
       pepper_version: making.pepper.version,
       created_at: new Date(now),
       created_by: actor.name,
+      makers: makersFrom(actor),
       expires_at: new Date(expiresAt),
     })
     .execute()
@@ -96,6 +97,10 @@ export async function createAdminToken(
   })
   return ok({ tokenId: token.id, text: token.text, expiresAt })
 }
+
+/** A token made by hand at the machine is nobody's but its own. */
+const makersFrom = (actor: Actor): string[] =>
+  actor.kind === 'token' || actor.kind === 'person' ? [...handsOf(actor)] : []
 
 /** From now on it opens nothing. Doing it twice changes nothing. */
 export async function revokeAdminToken(
@@ -146,12 +151,6 @@ export async function listAdminTokens(tx: Tx): Promise<readonly AdminTokenSummar
   }))
 }
 
-/** Who a token proved to be, and who made it: nobody approves with a token that they have made for another name. */
-export interface TokenHolder {
-  readonly actor: Actor
-  readonly madeBy: string
-}
-
 /**
  * Reads `Authorization: Bearer` of the control plane. Whatever is wrong with a token, the answer is the same and takes the
  * same time: undefined. One that was mistyped is refused without a look-up.
@@ -161,7 +160,7 @@ export async function authenticateAdmin(
   needs: { readonly hmac: Hmac; pepper(version: number): Uint8Array | undefined },
   shown: string,
   now: Instant,
-): Promise<TokenHolder | undefined> {
+): Promise<Actor | undefined> {
   const token = parseSecret(prefix, shown)
   if (token === undefined) return undefined
   const row = await tx
@@ -183,14 +182,23 @@ export async function authenticateAdmin(
     (row.ended_at !== null && row.ended_at.getTime() <= now)
   if (isOver) return undefined
   return {
-    actor: {
-      kind: 'token',
-      name: row.name,
-      roles: row.roles.map((role) => Role.parse(role)),
-      tenantId: row.of_tenant_id ?? undefined,
-    },
-    madeBy: row.created_by,
+    kind: 'token',
+    name: row.name,
+    roles: row.roles.map((role) => Role.parse(role)),
+    tenantId: row.of_tenant_id ?? undefined,
+    makers: row.makers,
   }
+}
+
+/** Who can act under a name that stands in a record, by tokens that they made for it. */
+export async function findMakers(tx: Tx, name: string): Promise<readonly string[]> {
+  const rows = await tx
+    .selectFrom('admin_token')
+    .select('makers')
+    .where(({ fn }) => fn('lower', ['name']), '=', name.toLowerCase())
+    .limit(adminTokensMax)
+    .execute()
+  return [...new Set(rows.flatMap(({ makers }) => makers))]
 }
 
 const nothing = new Uint8Array(32)

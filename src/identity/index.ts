@@ -1,14 +1,14 @@
-export { agentOf, areTwoPeople, ownerRoles, Role, roles, type Actor } from './actor.ts'
+export { agentOf, areApart, areTwoPeople, ownerRoles, Role, roles, type Actor } from './actor.ts'
 export { claimRequest, pruneAnswers, rememberAnswer, type Answer } from './store-admin-request.ts'
 export {
   adminTokensMax,
   authenticateAdmin,
+  findMakers,
   createAdminToken,
   listAdminTokens,
   revokeAdminToken,
   type AdminTokenRefusal,
   type AdminTokenSummary,
-  type TokenHolder,
 } from './admin-token.ts'
 export {
   issueToken,

@@ -4,6 +4,9 @@ import { houseId } from '../audit/index.ts'
 import type { Tx } from '../db/index.ts'
 import type { Actor } from './actor.ts'
 
+/** So long an answer is remembered. */
+const rememberedHours = 24
+
 /** What was answered to a creation. */
 export interface Answer {
   readonly status: number
@@ -15,9 +18,6 @@ export type Claim =
   /** Nobody has asked with this key before: do it, and say the answer to `rememberAnswer`. */
   { kind: 'new' } | { kind: 'answered'; answer: Answer } | { kind: 'other_request' }
 
-/** So long an answer is remembered. */
-const rememberedHours = 24
-
 /**
  * Takes an idempotency key for a request (draft-ietf-httpapi-idempotency-key-header). The row is written at once, so that
  * the same request sent twice at a time waits here for the answer of the first; a refusal rolls it back with everything.
@@ -25,6 +25,9 @@ const rememberedHours = 24
 export async function claimRequest(tx: Tx, actor: Actor, key: string, request: Json): Promise<Claim> {
   const owner = { tenant: actor.tenantId ?? houseId, actor: actor.name }
   const text = canonicalJson(request)
+  await sql`
+    delete from admin_request where tenant_id = ${owner.tenant} and actor = ${owner.actor} and idempotency_key = ${key}
+      and recorded_at < now() - make_interval(hours => ${rememberedHours})`.execute(tx)
   const claimed = await sql`
     insert into admin_request (tenant_id, actor, idempotency_key, request_sha256)
     values (${owner.tenant}, ${owner.actor}, ${key}, sha256(convert_to(${text}, 'UTF8')))

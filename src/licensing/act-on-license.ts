@@ -1,7 +1,7 @@
 import { err, isoOf, ok, type Instant, type Result } from '../kernel/index.ts'
 import { appendAuditEntry } from '../audit/index.ts'
 import type { Tx } from '../db/index.ts'
-import { agentOf, type Actor } from '../identity/index.ts'
+import { agentOf, areApart, findMakers, type Actor } from '../identity/index.ts'
 import {
   licenseState,
   revisionAt,
@@ -45,7 +45,7 @@ export async function actOnLicense(
   if (row === undefined) return err({ reason: 'license_not_found', license })
   await lockLicensesOf(tx, row.tenantId)
   const before = await factsOf(tx, row.tenantId, license)
-  const refusal = before === undefined ? undefined : refuseAct(before, wish)
+  const refusal = before === undefined ? undefined : await refuseAct(tx, before, wish)
   if (refusal !== undefined) return err(refusal)
   await appendLicenseAct(tx, {
     tenantId: row.tenantId,
@@ -74,10 +74,11 @@ export async function actOnLicense(
   return state === undefined ? err({ reason: 'license_not_found', license }) : ok({ tenant: row.tenant, state })
 }
 
-function refuseAct(
+async function refuseAct(
+  tx: Tx,
   facts: LicenseFacts,
   { license, act, actor, now }: { license: string; act: DirectAct; actor: Actor; now: Instant },
-): ActRefusal | undefined {
+): Promise<ActRefusal | undefined> {
   const state = stateNow(facts, now)?.state ?? 'not_started'
   if (state === 'revoked' || state === 'transferred' || (state === 'terminated' && act !== 'revoke'))
     return { reason: 'license_over', license, state }
@@ -86,9 +87,9 @@ function refuseAct(
   if (state !== 'draft') return { reason: 'act_changes_nothing', license, act, state }
   // Whoever last wrote what it grants is the first of the two.
   const drafter = facts.revisions.at(-1)?.recordedBy ?? ''
-  return drafter.toLowerCase() === actor.name.toLowerCase()
-    ? { reason: 'drafter_cannot_activate', license, drafter }
-    : undefined
+  return areApart({ name: drafter, makers: await findMakers(tx, drafter) }, actor)
+    ? undefined
+    : { reason: 'drafter_cannot_activate', license, drafter }
 }
 
 /** Records that a tenant has attested something, until when it holds, and who took it down. */

@@ -1,7 +1,7 @@
 import { err, ok, type Instant, type Result } from '../kernel/index.ts'
 import { appendAuditEntry, type AuditFacts } from '../audit/index.ts'
 import type { Tx } from '../db/index.ts'
-import { agentOf, type Actor } from '../identity/index.ts'
+import { agentOf, areApart, findMakers, type Actor } from '../identity/index.ts'
 import { stages, type Stage } from '../policy/index.ts'
 import { objectionsToPromotion, type PromotionObjection } from './promotion.ts'
 import { isSameSignOff, type SignOff, type Standing, type VersionAct } from './standing.ts'
@@ -87,6 +87,14 @@ export async function signOffVersion(
     if (signOff.to !== next) return err([{ reason: 'sign_off_is_for_the_next_step', stage: standing.stage, next }])
     if ([...standing.signOffs, ...standing.spent].some((known) => isSameSignOff(known, signOff)))
       return err([{ reason: 'signed_already', by: signOff.by }])
+    for (const other of standing.signOffs)
+      // One name in both roles is told when it is to be promoted; two names of one person have to be seen here.
+      if (
+        other.role !== signOff.role &&
+        other.by.toLowerCase() !== signOff.by.toLowerCase() &&
+        !areApart({ name: other.by, makers: await findMakers(tx, other.by) }, wish.actor)
+      )
+        return err([{ reason: 'sign_offs_of_one_person', by: other.by }])
     await record(tx, wish, { act: 'sign_off', reason: wish.reason, ...signOff })
     return ok(undefined)
   })

@@ -26,11 +26,11 @@ export async function fillEdges(database: Database, tenantIds: readonly string[]
   await pool.query(`insert into stripe_meter (meter, meter_id, recorded_at) values ('m', 'mtr_1', now())`)
   await pool.query(`insert into stripe_event (event_id, type, received_at) values ('evt_1', 'invoice.paid', now())`)
   await pool.query(
-    `insert into admin_token (token_id, name, roles, secret_hmac, pepper_version, created_at, created_by, expires_at)
-     values ('token', 'a test', '{auditor}', '\\x00', 1, now(), 'a test', now() + interval '1 day')`,
+    `insert into admin_token (token_id, name, roles, secret_hmac, pepper_version, created_at, created_by, makers, expires_at)
+     values ('token', 'a test', '{auditor}', '\\x00', 1, now(), 'a test', '{}', now() + interval '1 day')`,
   )
   await pool.query(
-    `insert into change_request (operation, params, body, widens, asked_by, asked_kind, asked_roles, asked_at)
-     values ('amendLicense', '{}', '{}', '{}', 'a test', 'token', '{licensing}', now())`,
+    `insert into change_request (operation, params, body, widens, asked_by, asked_kind, asked_roles, asked_makers, asked_at)
+     values ('amendLicense', '{}', '{}', '{}', 'a test', 'token', '{licensing}', '{}', now())`,
   )
 }

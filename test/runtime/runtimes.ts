@@ -85,7 +85,10 @@ export async function openNode(): Promise<Runtime> {
     host,
     database,
     key,
-    atRest: () => emptied(database, ['reservation', 'usage_batch']),
+    async atRest() {
+      await until('every row is on its way', 10_000, () => Promise.resolve(house.gateway.ledgerWaiting() === 0))
+      await emptied(database, ['reservation', 'usage_batch'])
+    },
     async stop() {
       await house.stop()
       await redirecting.stop()

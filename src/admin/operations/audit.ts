@@ -53,7 +53,7 @@ export const listAuditEntries = defineOperation({
     entity_id: Name.optional(),
   }),
   answer: page(Entry),
-  async run({ tx, by, holder }, { query }) {
+  async run({ tx, by }, { query }) {
     const cursor = partsOf(query.after, 2)
     if (!cursor.ok) return cursor
     const [recordedAt = '', entryId = ''] = cursor.value ?? []
@@ -63,7 +63,7 @@ export const listAuditEntries = defineOperation({
     if (query.tenant !== undefined && tenant === undefined) return err([notFound('tenant', query.tenant)])
     const { entity_type: type, entity_id: id } = query
     const found = await loadAuditEntries(tx, {
-      tenantId: tenant?.tenant_id ?? holder.actor.tenantId,
+      tenantId: tenant?.tenant_id ?? by.actor.tenantId,
       entity: type !== undefined && id !== undefined ? { type, id } : undefined,
       action: query.action,
       from: instant(query.from ?? by.now - dayMs),

@@ -4,6 +4,7 @@ import { areTwoPeople } from '../../identity/index.ts'
 import {
   changeRequestsMax,
   decideChangeRequest,
+  findChangeRequest,
   holdChangeRequest,
   listChangeRequests,
   type ChangeRequest,
@@ -53,7 +54,7 @@ export const getRequest = defineOperation({
   params: ofChange,
   answer: Change,
   async run({ tx }, { params }) {
-    const found = await holdChangeRequest(tx, params.change_request)
+    const found = await findChangeRequest(tx, params.change_request)
     return found === undefined
       ? err([notFound('change request', params.change_request)])
       : ok({ body: shownChangeRequest(found) })
@@ -130,17 +131,14 @@ const decidedAlready = ({ state, decidedBy }: ChangeRequest): AdminRefusal => ({
   message: `It was ${state} by ${decidedBy ?? 'somebody'}.`,
 })
 
-function refuseDecision(change: ChangeRequest, { by, holder }: Doing): AdminRefusal | undefined {
+function refuseDecision(change: ChangeRequest, { by }: Doing): AdminRefusal | undefined {
   if (change.state !== 'open') return decidedAlready(change)
   const alone: AdminRefusal = {
     status: 409,
     reason: 'second_person_is_the_first',
-    message: `${change.askedBy.name} asked for it.`,
-    advice: 'Somebody else has to approve it.',
+    message: `${change.askedBy.name} asked for it, and may be the one who approves it.`,
+    advice:
+      'Somebody else has to approve it: under another name, and with a token that neither of the two, nor one and the same person, has made for both. Tokens of two people are made at the machine: formulary admin-token create.',
   }
-  if (!areTwoPeople(change.askedBy, by.actor)) return alone
-  // Whoever can make tokens could otherwise be two people.
-  return holder.madeBy.toLowerCase() === change.askedBy.name.toLowerCase()
-    ? { ...alone, message: `${change.askedBy.name} asked for it, and made the token that approves it.` }
-    : undefined
+  return areTwoPeople(change.askedBy, by.actor) ? undefined : alone
 }

@@ -38,7 +38,7 @@ export const reportTenantUsage = defineOperation({
       }),
     ),
   }),
-  async run({ tx, needs, by, holder }, { query }) {
+  async run({ tx, needs, by }, { query }) {
     const from = query.from ?? monthStart(by.now)
     const to = query.to ?? plusMs(by.now, 1)
     if (from >= to || to - from > daysMax * 86_400_000)
@@ -49,7 +49,7 @@ export const reportTenantUsage = defineOperation({
           message: `from has to come before to, and at most ${daysMax} days before it.`,
         },
       ])
-    const own = holder.actor.tenantId
+    const own = by.actor.tenantId
     const named =
       own === undefined
         ? query.tenant

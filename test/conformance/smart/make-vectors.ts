@@ -272,7 +272,7 @@ const requests: VectorFile = {
 }
 
 const foreign: Members = { $publicJwk: 'stranger-es384' }
-const headerFile: VectorFile = {
+const headerFamily: VectorFile = {
   family: 'header',
   about: 'The header chooses among what was registered, and brings nothing of its own.',
   vectors: [
@@ -908,7 +908,7 @@ const keyKinds = [
 export const vectorFiles: readonly VectorFile[] = [
   acceptedFile,
   requests,
-  headerFile,
+  headerFamily,
   parts,
   claims,
   replay,
