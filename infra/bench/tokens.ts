@@ -1,16 +1,25 @@
-// What an access token costs: to get one, and beside each call. `npm run bench:tokens`, some twenty seconds.
+// What an access token costs: to get one, and beside each call. `npm run bench:tokens`, about a minute.
 import { performance } from 'node:perf_hooks'
-import { authenticate, issueToken, readSigningKeys, SeenProofs, type IdentityNeeds } from '../../src/identity/index.ts'
+import { calculateJwkThumbprint } from 'jose'
 import {
+  authenticate,
+  authenticateClient,
+  issueToken,
   mintApiKey,
+  PublicJwk,
+  readSigningKeys,
   secretHmac,
+  SeenProofs,
   type AuthenticatedClient,
   type ClientFacts,
+  type IdentityNeeds,
   type KeyFacts,
 } from '../../src/identity/index.ts'
 import { instant } from '../../src/kernel/index.ts'
+import { openDatabase } from '../../src/db/index.ts'
 import { nodeHmac } from '../../src/platform/node/ports.ts'
-import { makeClientKey, signAssertion } from '../../test/support/client-keys.ts'
+import { assertionType, makeClientKey, signAssertion } from '../../test/support/client-keys.ts'
+import { openGround } from './ground.ts'
 
 const times = 5_000
 const issuer = 'https://gateway.example'
@@ -107,7 +116,6 @@ await measure('a bearer token, new each time', (index) =>
 )
 
 const proofKey = makeClientKey('ES256')
-const { calculateJwkThumbprint } = await import('jose')
 const jwk = Object.fromEntries(Object.entries(proofKey.publicJwk).filter(([name]) => name !== 'kid'))
 const bound = await issue(await calculateJwkThumbprint(jwk))
 const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(bound.text))
@@ -130,3 +138,48 @@ await measure('a bound token, with a fresh proof each time', (index) =>
   mustPass(shown(`DPoP ${bound.text}`, proofs[index < 0 ? times - index - 1 : index] ?? '')),
 )
 await measure('signing a token', () => issue())
+
+// The whole of a grant but HTTP: checks, signature, the jti in a durable database, the token.
+const ground = await openGround({ tenants: 1 })
+const database = openDatabase({
+  url: ground.appUrl,
+  applicationName: 'bench',
+  tenantConnectionsMax: 1,
+  systemConnectionsMax: 4,
+  connectTimeoutMs: 3_000,
+  statementTimeoutMs: 10_000,
+})
+try {
+  const audiences = { issuer, tokenUrl: `${issuer}/oauth/token` }
+  for (const alg of ['ES384', 'RS384'] as const) {
+    const clientKey = makeClientKey(alg)
+    const registered = { ...client, keys: { registered: [PublicJwk.parse(clientKey.publicJwk)] } }
+    const granting = {
+      database,
+      findClient: () => registered,
+      findClientAgain: () => Promise.resolve(registered),
+      publishedKeysOf: () => Promise.resolve(undefined),
+    }
+    const assertions = await Promise.all(
+      Array.from({ length: times + 500 }, () =>
+        signAssertion(clientKey, { clientId: client.clientId, audience: audiences.tokenUrl }),
+      ),
+    )
+    await measure(`a token for an assertion, ${alg}, jti written`, async (index) => {
+      const assertion = assertions[index < 0 ? times - index - 1 : index]
+      const shownAssertion = { type: assertionType, assertion, clientId: undefined }
+      const known = await authenticateClient(granting, shownAssertion, { audiences, now: now(), also: [] })
+      if (!known.ok) throw new Error(known.error.join(', '))
+      await issueToken(signing, known.value, {
+        issuer,
+        scopes: ['chat'],
+        thumbprint: undefined,
+        jti: crypto.randomUUID(),
+        now: now(),
+      })
+    })
+  }
+} finally {
+  await database.close()
+  await ground.stop()
+}
