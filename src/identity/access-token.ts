@@ -1,6 +1,6 @@
 import { importJWK, jwtVerify, SignJWT, type CryptoKey } from 'jose'
 import { z } from 'zod'
-import { assert, err, instant, ok, type Instant, type Result, type Uuid } from '../kernel/index.ts'
+import { assert, err, instant, ok, type Hmac, type Instant, type Result, type Uuid } from '../kernel/index.ts'
 import type { AuthenticatedClient } from './assertion/authenticate-client.ts'
 import type { Principal } from './principal.ts'
 import type { ClientFacts } from './client.ts'
@@ -83,6 +83,7 @@ export async function issueToken(
 }
 
 export interface TokenNeeds {
+  readonly hmac: Hmac
   /** Who signs tokens here, and for whom: both are this gateway. Undefined: there are none. */
   issuer(): string | undefined
   readonly signing: (() => Promise<SigningKeys>) | undefined
@@ -114,29 +115,26 @@ export async function openToken(
   const invalid = (detail: Extract<TokenRefusal, { detail: string }>['detail']) =>
     err({ reason: 'token_invalid', detail } as const)
   const issuer = needs.issuer()
-  if (issuer === undefined || needs.signing === undefined || readJws(text, tokenCharactersMax) === undefined)
-    return invalid('malformed')
-  const read = await verifiedClaims(await needs.signing(), text)
-  if (read === undefined) return invalid('signature')
-  const claims = TokenClaims.safeParse(read)
-  if (!claims.success) return invalid('claims')
-  const { iss, aud, iat, exp, client_id: clientId } = claims.data
+  if (issuer === undefined || needs.signing === undefined) return invalid('malformed')
+  const read = await readVerified(needs.hmac, await needs.signing(), text)
+  if (!read.ok) return invalid(read.error)
+  const { iss, aud, iat, exp, client_id: clientId } = read.value
   const nowSeconds = now / 1000
   if (iss !== issuer || aud !== issuer || iat > nowSeconds + clockSkewSeconds || exp - iat > tokenSeconds)
     return invalid('claims')
   if (exp <= nowSeconds) return err({ reason: 'token_expired', expiredAt: instant(exp * 1000) })
 
   const client = needs.findClient(clientId) ?? (await needs.findClientAgain(clientId))
-  const gone = objectionToHolder(client, claims.data, now)
+  const gone = objectionToHolder(client, read.value, now)
   if (gone !== undefined || client === undefined) return invalid(gone ?? 'client')
   const { tenant, application } = client
-  const scopes: readonly Scope[] = claims.data.scope
+  const scopes: readonly Scope[] = read.value.scope
     .split(' ')
     .filter(isScope)
     .filter((scope) => application.scopes.includes(scope))
-  const token: Principal['token'] = { jti: claims.data.jti, revision: claims.data.client_revision }
+  const token: Principal['token'] = { jti: read.value.jti, revision: read.value.client_revision }
   return ok({
-    claims: claims.data,
+    claims: read.value,
     client,
     principal: { tenant, application, keyId: clientId, scopes, token } as Principal,
   })
@@ -157,17 +155,36 @@ export function objectionToHolder(
   return client.revokedTokens.has(token.jti) ? 'revoked' : undefined
 }
 
-/** Keys are imported once, and a token that was verified is not verified again: its time is looked at by whoever asks. */
+/**
+ * Keys are imported once, and a token that was verified is not verified again: its time is looked at by whoever asks. The
+ * token itself is not kept, but its digest.
+ */
+const digestKey = new TextEncoder().encode('formulary verified token')
 const imported = new WeakMap<SigningKeys, Promise<ReadonlyMap<string, CryptoKey>>>()
-const verified = new WeakMap<SigningKeys, Map<string, unknown>>()
+const verified = new WeakMap<SigningKeys, Map<string, TokenClaims>>()
 const verifiedMax = 10_000
 
-async function verifiedClaims(signing: SigningKeys, text: string): Promise<unknown> {
-  const digest = base64Url(new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text))))
-  const known = verified.get(signing) ?? new Map<string, unknown>()
+async function readVerified(
+  hmac: Hmac,
+  signing: SigningKeys,
+  text: string,
+): Promise<Result<TokenClaims, 'malformed' | 'signature' | 'claims'>> {
+  const known = verified.get(signing) ?? new Map<string, TokenClaims>()
   verified.set(signing, known)
+  const digest = text.length > tokenCharactersMax ? '' : base64Url(hmac.sha256(digestKey, text))
   const seen = known.get(digest)
-  if (seen !== undefined) return seen
+  if (seen !== undefined) return ok(seen)
+  if (readJws(text, tokenCharactersMax) === undefined) return err('malformed')
+  const payload = await verify(signing, text)
+  if (payload === undefined) return err('signature')
+  const claims = TokenClaims.safeParse(payload)
+  if (!claims.success) return err('claims')
+  if (known.size >= verifiedMax) known.clear()
+  known.set(digest, claims.data)
+  return ok(claims.data)
+}
+
+async function verify(signing: SigningKeys, text: string): Promise<unknown> {
   const keys = imported.get(signing) ?? importKeys(signing)
   imported.set(signing, keys)
   const byName = await keys
@@ -183,8 +200,6 @@ async function verifiedClaims(signing: SigningKeys, text: string): Promise<unkno
         clockTolerance: Number.MAX_SAFE_INTEGER,
       },
     )
-    if (known.size >= verifiedMax) known.clear()
-    known.set(digest, payload)
     return payload
   } catch {
     return undefined

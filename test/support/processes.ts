@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { ordersVariable, type WorkerOrders } from '../../src/platform/node/gateway-worker.ts'
-import { testHostKey, testPepper } from './house.ts'
+import { testHostKey, testPepper, testSigningKey } from './house.ts'
 
 export interface GatewayProcess {
   readonly url: string
@@ -39,7 +39,7 @@ export async function spawnGateway(options: {
   const database = new URL(options.databaseUrl).pathname
   const dataDir = dataDirs.get(database) ?? mkdtempSync(join(tmpdir(), 'formulary-test-data-'))
   dataDirs.set(database, dataDir)
-  const orders: WorkerOrders = { databaseUrl: options.databaseUrl, keyPepper: testPepper }
+  const orders: WorkerOrders = { databaseUrl: options.databaseUrl, keyPepper: testPepper, signingKey: testSigningKey }
   const child = fork(worker, [], {
     stdio: ['ignore', options.log === undefined ? 'ignore' : 'pipe', 'inherit', 'ipc'],
     ...(options.preload === undefined ? {} : { execArgv: ['--import', options.preload.href] }),

@@ -54,13 +54,16 @@ const publicJwk = (privateJwk: Readonly<Record<string, unknown>>): Record<string
 const keyOf = (jwk: Readonly<Record<string, unknown>>): KeyObject =>
   createPrivateKey({ key: { ...jwk }, format: 'jwk' })
 
-/** Tries every vector, one after the other. */
-export async function runVectors(target: Target): Promise<readonly Outcome[]> {
+/** Tries every vector, one after the other, and tells of each. */
+export async function runVectors(target: Target, tell?: (outcome: Outcome) => void): Promise<readonly Outcome[]> {
   const discovered = await discover(target.url)
   const keys = KeyFile.parse(await readJson('keys.json'))
   const outcomes: Outcome[] = []
-  for (const vector of await readVectors())
-    outcomes.push({ vector, failure: await new Run(target, discovered, keys, vector).play() })
+  for (const vector of await readVectors()) {
+    const outcome = { vector, failure: await new Run(target, discovered, keys, vector).play() }
+    outcomes.push(outcome)
+    tell?.(outcome)
+  }
   return outcomes
 }
 

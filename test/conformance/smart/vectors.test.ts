@@ -2,6 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { bundleWorker, type Bundle } from '../../runtime/workerd.ts'
 import { openWorkerd } from '../../runtime/runtimes.ts'
 import { openHouse, type HouseOptions } from '../../support/house.ts'
+import type { Log } from '../../../src/kernel/index.ts'
+import { renderResults } from './render-results.ts'
 import { vectorFiles } from './make-vectors.ts'
 import { readVectors, registeredKeys, runVectors, type Outcome } from './run-vectors.ts'
 
@@ -20,6 +22,16 @@ async function declaredClients(): Promise<NonNullable<HouseOptions['replace']>> 
   }
 }
 
+/** Writes down what the token service says of each request. */
+const listening = (said: string[]): Log => ({
+  info(event, facts) {
+    if (event === 'oauth.granted') said.push('granted')
+    if (event === 'oauth.refused') said.push(String(facts?.['reasons']))
+  },
+  warn() {},
+  error: (event) => void said.push(event),
+})
+
 const failuresOf = (outcomes: readonly Outcome[]) =>
   outcomes.flatMap(({ vector, failure }) => (failure === undefined ? [] : [`${vector.id}: ${failure}`]))
 
@@ -33,9 +45,16 @@ test('the files are what the generator makes, and each name stands once', async 
 })
 
 test('every vector is as it should be on Node', { timeout: 120_000 }, async () => {
-  const house = await openHouse({ replace: await declaredClients() })
+  const said: string[] = []
+  const house = await openHouse({ replace: await declaredClients(), log: listening(said) })
   try {
-    expect(failuresOf(await runVectors({ url: house.url, clients, resource: '/v1/models' }))).toEqual([])
+    const reasons = new Map<string, string>()
+    const outcomes = await runVectors({ url: house.url, clients, resource: '/v1/models' }, ({ vector }) =>
+      reasons.set(vector.id, said.splice(0).join(', then ')),
+    )
+    expect(failuresOf(outcomes)).toEqual([])
+    // That each is refused for its own reason, and not for another's, is seen in the log alone.
+    await expect(renderResults(await readVectors(), reasons)).toMatchFileSnapshot('./RESULTS.md')
   } finally {
     await house.stop()
   }

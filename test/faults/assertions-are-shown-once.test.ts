@@ -1,0 +1,85 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { Database } from '../../src/db/index.ts'
+import { clientYaml, makeClientKey, signAssertion, tokenForm } from '../support/client-keys.ts'
+import { declareTree, openTestDatabase } from '../support/house.ts'
+import { cloneDatabase, type TestDatabase } from '../support/postgres.ts'
+import { spawnGateway, type GatewayProcess } from '../support/processes.ts'
+
+/** `COPIES=10000 PROCESSES=4` shows as many to as many. */
+const copies = Number(process.env['COPIES'] ?? 1_000)
+const processes = Number(process.env['PROCESSES'] ?? 2)
+const issuer = 'http://gateway.test'
+const key = makeClientKey('ES384')
+const other = makeClientKey('ES384')
+let databases: TestDatabase
+let database: Database
+let gateways: GatewayProcess[]
+
+const spawn = () => spawnGateway({ databaseUrl: databases.appUrl, environment: { PUBLIC_URL: issuer } })
+
+beforeAll(async () => {
+  databases = await cloneDatabase()
+  database = openTestDatabase(databases.appUrl)
+  await declareTree(database, 'http://127.0.0.1:9', {
+    'lakeside/tenant.yaml': (text) =>
+      text
+        .replace('scopes: [chat, embeddings] }', `scopes: [chat, embeddings], client: ${clientYaml('smart', [key])} }`)
+        .replace('scopes: [chat] }', `scopes: [chat], client: ${clientYaml('smart', [other])} }`),
+  })
+  gateways = await Promise.all(Array.from({ length: processes }, spawn))
+}, 60_000)
+afterAll(async () => {
+  await Promise.all(gateways.map((gateway) => gateway.stop()))
+  await database.close()
+  await databases.drop()
+})
+
+const audience = `${issuer}/oauth/token`
+const show = async (at: number, assertion: string): Promise<number> => {
+  const gateway = gateways[at % gateways.length]
+  const response = await fetch(`${gateway?.url}/oauth/token`, { method: 'POST', body: tokenForm(assertion) })
+  await response.text()
+  return response.status
+}
+const counted = (statuses: readonly number[]) =>
+  Object.fromEntries([...Map.groupBy(statuses, String)].map(([status, all]) => [status, all.length]))
+
+test('of copies shown at once to several processes, one is the first', { timeout: 600_000 }, async () => {
+  const assertions = await Promise.all(
+    Array.from({ length: 10 }, () => signAssertion(key, { clientId: 'lakeside.ehr', audience })),
+  )
+  const shown = Array.from({ length: copies }, (_, index) => ({
+    index,
+    assertion: assertions[index % assertions.length] ?? '',
+  }))
+  const statuses: number[] = []
+  // As many at once as sockets can be had, the copies of each side by side.
+  for (let from = 0; from < shown.length; from += 500)
+    statuses.push(
+      ...(await Promise.all(shown.slice(from, from + 500).map(({ index, assertion }) => show(index, assertion)))),
+    )
+  expect(counted(statuses)).toEqual({ '200': assertions.length, '401': copies - assertions.length })
+})
+
+test('what was shown before every process was killed is not shown again after', { timeout: 60_000 }, async () => {
+  const assertion = await signAssertion(key, { clientId: 'lakeside.ehr', audience })
+  expect(await show(0, assertion)).toBe(200)
+  await Promise.all(gateways.map((gateway) => gateway.kill()))
+  gateways = await Promise.all(Array.from({ length: processes }, spawn))
+  expect(await Promise.all(gateways.map((_, at) => show(at, assertion)))).toEqual(gateways.map(() => 401))
+})
+
+test('a bad copy that comes first, and a hundred that come beside it, do not use an assertion up', async () => {
+  const assertion = await signAssertion(key, { clientId: 'lakeside.ehr', audience })
+  const bad = `${assertion.slice(0, -4)}AAAA`
+  expect(counted(await Promise.all(Array.from({ length: 100 }, (_, at) => show(at, bad))))).toEqual({ '401': 100 })
+  const statuses = await Promise.all([...Array.from({ length: 100 }, (_, at) => show(at, bad)), show(0, assertion)])
+  expect(counted(statuses)).toEqual({ '200': 1, '401': 100 })
+})
+
+test('the same jti of another client is another', async () => {
+  const claims = { jti: crypto.randomUUID() }
+  const one = await signAssertion(key, { clientId: 'lakeside.ehr', audience, claims })
+  const two = await signAssertion(other, { clientId: 'lakeside.portal', audience, claims })
+  expect([await show(0, one), await show(1, two), await show(1, one)]).toEqual([200, 200, 401])
+})

@@ -1,0 +1,76 @@
+import pg from 'pg'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { clientYaml, makeClientKey, signAssertion, tokenForm, type AssertionWish } from '../support/client-keys.ts'
+import { openHouse, type House } from '../support/house.ts'
+import { watchWrites, type Writes } from './watch-writes.ts'
+
+/** `ASSERTIONS=91000` shows as many. */
+const assertions = Number(process.env['ASSERTIONS'] ?? 2_000)
+const key = makeClientKey('ES384')
+const stranger = makeClientKey('ES384')
+let house: House
+let owner: pg.Pool
+let writes: Writes
+
+beforeAll(async () => {
+  house = await openHouse({
+    environment: { LEASE_SECONDS: '3600' },
+    replace: {
+      'lakeside/tenant.yaml': (text) =>
+        text.replace(
+          'scopes: [chat, embeddings] }',
+          `scopes: [chat, embeddings], client: ${clientYaml('smart', [key])} }`,
+        ),
+    },
+  })
+  owner = new pg.Pool({ connectionString: house.databases.ownerUrl, max: 2 })
+  writes = await watchWrites(owner, house.database.systemPool)
+})
+afterAll(async () => {
+  await owner.end()
+  await house.stop()
+})
+
+const post = async (assertion: string) => {
+  const response = await fetch(`${house.url}/oauth/token`, { method: 'POST', body: tokenForm(assertion) })
+  const headers = [...response.headers].filter(([name]) => name !== 'x-request-id' && name !== 'date')
+  return { status: response.status, seen: JSON.stringify([await response.text(), headers]) }
+}
+
+const now = () => Math.floor(Date.now() / 1000)
+const wrong: readonly (Partial<AssertionWish> & { by?: typeof key })[] = [
+  { clientId: 'lakeside.nobody' },
+  { clientId: 'nobody.ehr' },
+  { clientId: 'x' },
+  { by: stranger },
+  { audience: 'https://elsewhere.example' },
+  { claims: { exp: now() - 3_600 } },
+  { claims: { jti: undefined } },
+  { header: { kid: 'unknown' } },
+  { header: { jku: 'https://keys.example' } },
+]
+
+test('whoever is not a client writes no row, and always reads the same', { timeout: 1_800_000 }, async () => {
+  const before = await writes.seen()
+  const shown = await Promise.all(
+    wrong.map(({ by = key, ...wish }) =>
+      signAssertion(by, { clientId: 'lakeside.ehr', audience: `${house.url}/oauth/token`, ...wish }),
+    ),
+  )
+  const answers = new Set<string>()
+  for (let sent = 0; sent < assertions; sent += 100) {
+    const batch = Array.from({ length: 100 }, (_, index) => post(shown[(sent + index) % shown.length] ?? ''))
+    for (const { status, seen } of await Promise.all(batch)) {
+      expect(status).toBe(401)
+      answers.add(seen)
+    }
+  }
+  expect(answers.size).toBe(1)
+  expect(await writes.seen()).toEqual(before)
+})
+
+test('and the right client writes one', async () => {
+  const good = await signAssertion(key, { clientId: 'lakeside.ehr', audience: `${house.url}/oauth/token` })
+  expect((await post(good)).status).toBe(200)
+  expect((await writes.seen()).written).toEqual({ 'assertion_jti insert': 1 })
+})
