@@ -6,11 +6,12 @@ import { Failure, type Hmac, type Instant, type Log } from '../kernel/index.ts'
 import type { Database } from '../db/index.ts'
 import { Attempts } from './attempts.ts'
 import { loadOverview } from './load-overview.ts'
-import { overviewOf } from './overview.ts'
+import { overviewOf, readCursor } from './overview.ts'
 import { overviewPage } from './overview-page.ts'
 import { brokenPage } from './broken-page.ts'
 import { isOwnerToken, isSession, sessionKey, sessionSeconds, signSession } from './session.ts'
 import { signInPage } from './sign-in-page.ts'
+import { standings } from './standing.ts'
 import { style } from './style.ts'
 
 export interface ConsoleNeeds {
@@ -66,7 +67,12 @@ export function consoleRoutes(needs: ConsoleNeeds): Hono {
     const now = needs.now()
     if (!isSession(needs.hmac, key, getCookie(c, cookieName), now)) return c.html(signInPage(undefined))
     try {
-      return c.html(overviewPage(overviewOf(await loadOverview(needs.database, now)), needs.gatewayUrl))
+      const asked = {
+        find: (c.req.query('find') ?? '').trim().slice(0, 100),
+        standing: standings.find((one) => one === c.req.query('state')),
+        after: readCursor(c.req.query('after')),
+      }
+      return c.html(overviewPage(overviewOf(await loadOverview(needs.database, now, asked)), needs.gatewayUrl))
     } catch (error) {
       if (!(error instanceof Failure)) throw error
       needs.log.warn('console.failed', { dependency: error.dependency, why: error.message })
