@@ -15,6 +15,7 @@ import { runLicenseDocument, runLicenseVerify, signingVerbs } from './commands/l
 import { runRecompute } from './commands/recompute.ts'
 import { runTenants } from './commands/tenants.ts'
 import { runInvoice } from './commands/invoice.ts'
+import { runJournal } from './commands/journal.ts'
 import { runNotice } from './commands/notice.ts'
 import { runPeriod } from './commands/period.ts'
 import { runUsage } from './commands/usage.ts'
@@ -47,12 +48,15 @@ const usage = `usage: formulary <noun> <verb> [--json]
   usage report                           [--tenant name] [--from date] [--to date]
   usage export <license> --month 2026-10 [--late]  the rows that its invoice counts, as CSV
   period list <license>                  its months, and what their closings froze
+  period show <license> --month 2026-10  the month, and what speaks against closing it
+  period preview <license> --month 2026-11 [--format text|json|csv|html]  what it would be invoiced at now
   period close <license> --month 2026-10 [--explain item=reason]…  freezes the month and issues its invoice
   period verify <license> --month 2026-10  makes rows' hash and invoice again, and compares
   period reopen <license> --month 2026-10  --reason text --by name --approved-by name
   invoice list                           [--tenant name] [--license license]
   invoice show <number>                  [--format text|json|csv|html] [--line n]  a line down to its calls
   invoice credit <number>                --reason text  takes it back whole, by a credit note
+  journal list | sums                    [--month 2026-10] [--account revenue] [--tenant name] [--license license]
   invoice recompute --invoice file --export usage.csv --plan plan.yaml…  needs no server`
 
 /** What surrounds the command. */
@@ -123,6 +127,8 @@ async function run(noun: string, rest: readonly string[], io: CommandIo): Promis
       return onDatabase(io, (database) => runNotice(rest, { ...io, database }))
     case 'period':
       return onDatabase(io, (database) => runPeriod(rest, { ...io, database }))
+    case 'journal':
+      return onDatabase(io, (database) => runJournal(rest, { ...io, database }))
     case 'invoice':
       if (rest[0] === 'recompute') return runRecompute(rest.slice(1), io)
       return onDatabase(io, (database) => runInvoice(rest, { ...io, database }))

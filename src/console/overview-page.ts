@@ -103,7 +103,7 @@ function pages({ find, standing, isFirstPage, next }: Overview): Html {
       ...(standing === undefined ? {} : { state: standing }),
       ...(after === undefined ? {} : { after }),
     })
-    return query.size === 0 ? '/' : `/?${query}`
+    return query.size === 0 ? '/' : `/?${query.toString()}`
   }
   return html`<nav class="pages" aria-label="Pages of organizations">
     ${isFirstPage ? '' : html`<a href="${address(undefined)}">First page</a>`}

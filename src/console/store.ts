@@ -220,3 +220,13 @@ export async function sumUse(
     charge: picos(BigInt(row.charge_picos)),
   }))
 }
+
+/** An organization by its short name, also one that has ended: its invoices stay. */
+export async function findTenantByName(tx: Tx, tenant: string): Promise<{ tenantId: Uuid; name: string } | undefined> {
+  const row = await tx
+    .selectFrom('tenant')
+    .select(['tenant_id', 'name'])
+    .where('tenant', '=', tenant)
+    .executeTakeFirst()
+  return row === undefined ? undefined : { tenantId: row.tenant_id, name: row.name }
+}

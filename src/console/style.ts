@@ -68,7 +68,8 @@ pre { margin: 0; padding: 0.875rem 1rem; background: var(--ground); border: 1px 
 .find { display: flex; flex-wrap: wrap; gap: 0.75rem 1rem; align-items: end; margin: 0.75rem 0 1.25rem; }
 .find p { margin: 0; flex: 0 1 16rem; }
 .find label { display: block; font-size: 0.875rem; color: var(--quiet); }
-.pages { display: flex; gap: 1.5rem; margin-top: 0.75rem; }
+.pages { display: flex; gap: 1.5rem; margin: 0.75rem 0; }
+table + .note, .pages + .note { margin-top: 0.75rem; }
 .pages a { padding: 0.625rem 0; }
 
 button, input, select { font: inherit; border-radius: 0.375rem; padding: 0.5rem 1rem; min-height: 2.75rem; }
