@@ -1,10 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import { systemTransaction } from '../../src/db/index.ts'
-import { createAdminToken, type Role } from '../../src/identity/index.ts'
-import { instant } from '../../src/kernel/index.ts'
 import { nodeLog } from '../../src/platform/node/log.ts'
 import { serveAdmin } from '../../src/platform/node/serve-admin.ts'
-import { keyMaking, testPepper, tester, type House } from './house.ts'
+import { mintAdminToken, testPepper, type House } from './house.ts'
 
 export const testOwnerToken = 'fml_owner_a-token-of-the-tests-and-of-nothing-else'
 
@@ -64,12 +61,15 @@ export interface Admin {
   /** `POST /licenses/LIC-1/suspend`, below /admin/v1. */
   ask(what: string, wish: Wish): Promise<Told>
   /** A new admin token. */
-  token(wish: { name: string; roles: readonly Role[]; tenant?: string; days?: number; at?: number }): Promise<string>
+  token(wish: Parameters<typeof mintAdminToken>[1]): Promise<string>
   stop(): Promise<void>
 }
 
 /** The control plane of a house, over a socket of its own. */
-export async function openAdmin(house: House): Promise<Admin> {
+export async function openAdmin(
+  house: Pick<House, 'databases' | 'database' | 'url'>,
+  options: { isProduction?: boolean; adminUrl?: string; environment?: NodeJS.ProcessEnv } = {},
+): Promise<Admin> {
   const served = await serveAdmin({
     host: '127.0.0.1',
     port: 0,
@@ -78,7 +78,9 @@ export async function openAdmin(house: House): Promise<Admin> {
     ownerToken: testOwnerToken,
     keyPepper: testPepper,
     gatewayUrl: house.url,
-    secureCookie: false,
+    isProduction: options.isProduction ?? false,
+    adminUrl: options.adminUrl,
+    environment: options.environment ?? {},
     log: nodeLog('silent'),
     isReady: () => true,
   })
@@ -99,13 +101,7 @@ export async function openAdmin(house: House): Promise<Admin> {
       })
       return { status: response.status, headers: response.headers, body: (await response.json()) as Body }
     },
-    async token({ name, roles, tenant, days = 1, at = Date.now() }) {
-      const made = await systemTransaction(house.database, 'administer', (tx) =>
-        createAdminToken(tx, keyMaking, { name, roles, tenant, days, actor: tester, now: instant(at) }),
-      )
-      if (!made.ok) throw new Error(made.error.reason)
-      return made.value.text.reveal()
-    },
+    token: (wish) => mintAdminToken(house.database, wish),
     stop: () => served.stop(),
   }
 }

@@ -112,6 +112,8 @@ function wordsFor(refusal: AdminTokenRefusal): string {
       return `--days must be a whole number from 1 to ${refusal.daysMax}`
     case 'too_many_tokens':
       return `there are ${refusal.tokensMax} live tokens: let some expire`
+    case 'scopes_exceed_makers':
+      return `a token cannot hand on ${refusal.scopes.join(', ')}, which it is not for`
     default:
       return assertNever(refusal, 'a token refusal')
   }

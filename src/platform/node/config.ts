@@ -34,6 +34,8 @@ const Environment = z.object({
   HOST: filled.default('127.0.0.1'),
   /** Where the outside finds the gateway: the issuer of tokens. Without it there are none in production. */
   PUBLIC_URL: publicUrl.optional(),
+  /** Where people find the console. Without it nobody can be sent to an identity provider in production. */
+  ADMIN_URL: publicUrl.optional(),
   DATABASE_URL: filled.optional(),
   /** For migrations, when DATABASE_URL is the app role's. */
   DATABASE_OWNER_URL: filled.optional(),
@@ -110,6 +112,8 @@ function requireSecrets(config: Config): void {
       throw new ConfigError(`${name} is shorter than ${secretCharactersMin} characters: use 64 random hex digits`)
   if (config.PUBLIC_URL?.startsWith('http:') === true)
     throw new ConfigError('PUBLIC_URL begins with http, and NODE_ENV is production: tokens travel over https only')
+  if (config.ADMIN_URL?.startsWith('http:') === true)
+    throw new ConfigError('ADMIN_URL begins with http, and NODE_ENV is production: sessions travel over https only')
   if (config.MODEL_HOST === 'demo')
     throw new ConfigError('MODEL_HOST is demo, which only stands in for a model, and NODE_ENV is production: remove it')
   if (config.STRIPE_WEBHOOK_SECRET === '')
