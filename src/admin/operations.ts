@@ -4,6 +4,7 @@ import { listAuditEntries } from './operations/audit.ts'
 import { getPlan, listModels, listPlans, listPolicies } from './operations/catalog.ts'
 import { approveRequest, getRequest, listRequests, rejectRequest } from './operations/change-requests.ts'
 import { decideUseAsOf, replayDecision } from './operations/decisions.ts'
+import { getClient, listTenantClients, revokeTokensOfClient } from './operations/clients.ts'
 import { applyTree, planTree } from './operations/declarations.ts'
 import { listTenantKeys, makeKey, revokeOneKey, rotateOneKey } from './operations/keys.ts'
 import {
@@ -17,6 +18,7 @@ import {
 import { amendOneLicense, createLicense, renewOneLicense, transferOneLicense } from './operations/license-grants.ts'
 import { getLicense, getLicenseAsOf, getLicenseHistory, listLicenses } from './operations/licenses.ts'
 import { acknowledgeChangeNotice, issueChangeNotice, listChangeNotices } from './operations/notices.ts'
+import { endManySessions, endOneSession, listLiveSessions, showOwnSession } from './operations/sessions.ts'
 import { getTenant, listApplications, listFacilities, listTenants } from './operations/tenants.ts'
 import { reportTenantUsage } from './operations/usage.ts'
 import {
@@ -38,6 +40,9 @@ export const operations: readonly AnyOperation[] = [
   makeKey,
   rotateOneKey,
   revokeOneKey,
+  listTenantClients,
+  getClient,
+  revokeTokensOfClient,
   listLicenses,
   createLicense,
   getLicense,
@@ -72,6 +77,10 @@ export const operations: readonly AnyOperation[] = [
   listTokens,
   makeToken,
   revokeToken,
+  showOwnSession,
+  listLiveSessions,
+  endManySessions,
+  endOneSession,
   listRequests,
   getRequest,
   approveRequest,

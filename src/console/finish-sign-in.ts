@@ -5,6 +5,7 @@ import {
   beginPersonsSession,
   digestOf,
   endSessions,
+  endSessionsOfNobody,
   findProvider,
   openAttempt,
   readPerson,
@@ -36,7 +37,6 @@ export async function finishSignIn(c: Context, needs: SignInNeeds, noteWrong: ()
   const attempt = openAttempt(hmac, cookieKey, takeAttemptCookie(c, needs), now)
   const redirectUri = redirectUriFor(needs, tenant)
   const no = async (status: 400 | 403 | 503, reason: string, refused: string) => {
-    if (status !== 503) noteWrong()
     log.warn('sign_in.refused', { tenant, reason })
     return c.html(await waysIn(needs, { to: attempt?.to ?? '/', refused }), status)
   }
@@ -48,15 +48,19 @@ export async function finishSignIn(c: Context, needs: SignInNeeds, noteWrong: ()
   const told = await needs.providers.finish(facts, secrets, { redirectUri, query: new URL(c.req.url).search })
   if (!told.ok) {
     const { status, reason, words } = wordsForProvider(told.error, facts)
+    if (status !== 503) noteWrong()
     return no(status, reason, words)
   }
   const person = readPerson(facts, told.value)
+  const before = await sessionOf(c, needs)
   if (!person.ok) {
     log.info('sign_in.no_role', { tenant, reason: person.error.reason })
-    return c.html(noRoleFor(person.error, facts), 403)
+    const { error } = person
+    if (error.reason !== 'subject_unfit')
+      await systemTransaction(needs.database, 'administer', (tx) => endSessionsOfNobody(tx, facts, error.person, now))
+    return c.html(noRoleFor(error, facts), 403)
   }
   const secret = newSecret(needs)
-  const before = await sessionOf(c, needs)
   const hasBegun = await systemTransaction(needs.database, 'administer', async (tx) => {
     if (before !== undefined)
       await endSessions(tx, { sessionId: before.sessionId }, { actor: before.actor, reason: 'signed in anew', now })
@@ -107,10 +111,10 @@ function noRoleFor(refusal: PersonRefusal, { name, kind }: ProviderFacts): Html 
       : `Ask whoever administers the accounts of ${name} to put you into the group for Formulary. Which group that is, the licensing office that granted the license knows.`
   switch (refusal.reason) {
     case 'no_role':
-      return noRolePage({ shownAs: refusal.shownAs, organization: name, office })
+      return noRolePage({ shownAs: refusal.person.shownAs, organization: name, office })
     case 'groups_missing':
       return noRolePage({
-        shownAs: refusal.shownAs,
+        shownAs: refusal.person.shownAs,
         organization: name,
         office: `${name} does not say in which groups you are (its claim ${refusal.claim}). ${office}`,
       })

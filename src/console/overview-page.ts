@@ -8,7 +8,7 @@ const viewer = ({ actor, csrfToken }: ShownSession): Html =>
   html`<div class="viewer">
     <span>${actor.shownAs ?? actor.name}, ${actor.roles.join(', ')}</span>
     <form method="post" action="/sign-out">
-      <input name="csrf_token" type="hidden" value="${csrfToken}" />
+      <input name="csrf_token" type="hidden" value="${csrfToken}" hidden />
       <button class="plain" type="submit">Sign out</button>
     </form>
   </div>`

@@ -28,7 +28,7 @@ export const signInPage = ({ refused, owner, hasProviders, to }: SignInWays): Ht
 const organizationForm = (to: string): Html =>
   html`<form method="get" action="/sign-in">
     <h2>Your organization</h2>
-    <input name="to" type="hidden" value="${to}" />
+    <input name="to" type="hidden" value="${to}" hidden />
     <label for="organization">Short name of your organization</label>
     <input
       id="organization"
@@ -50,7 +50,7 @@ const organizationForm = (to: string): Html =>
 const tokenForm = (refused: string | undefined, to: string): Html =>
   html`<form method="post" action="/sign-in">
     <h2>With a token</h2>
-    <input name="to" type="hidden" value="${to}" />
+    <input name="to" type="hidden" value="${to}" hidden />
     <label for="token">Admin token</label>
     <input
       id="token"

@@ -29,6 +29,9 @@ import type { SignInNeeds } from './sign-in-needs.ts'
 import { providerPage, signedOutPage, signInPage } from './sign-in-page.ts'
 import { hrefFor, waysIn } from './ways-in.ts'
 
+const wrongTokensMax = 10
+/** A whole hospital may come from one address; what is wrong here may have cost its provider a question. */
+const wrongAnswersMax = 60
 const formLimit = bodyLimit({
   maxSize: 4096,
   onError: (c) => c.html(signInPage({ refused: 'That is too long for a token.', hasProviders: false, to: '/' }), 413),
@@ -39,7 +42,8 @@ const formLimit = bodyLimit({
  * sign-in is a new session, and what the browser showed before is ended.
  */
 export function signInRoutes(needs: SignInNeeds): Hono {
-  const attempts = new Attempts()
+  const tokens = new Attempts(wrongTokensMax)
+  const answers = new Attempts(wrongAnswersMax)
   const app = new Hono()
   app.use(async (c, next) => {
     c.header('cache-control', 'no-store')
@@ -83,8 +87,8 @@ export function signInRoutes(needs: SignInNeeds): Hono {
 
   app.get('/sign-in/callback/:tenant', (c) =>
     guarded(c, needs, async () => {
-      const waiting = await tooManyWrong(c)
-      return waiting ?? finishSignIn(c, needs, () => noteWrong(c))
+      const waiting = await tooManyWrong(c, answers)
+      return waiting ?? finishSignIn(c, needs, () => answers.noteWrong(needs.addressOf(c), needs.now()))
     }),
   )
 
@@ -94,7 +98,7 @@ export function signInRoutes(needs: SignInNeeds): Hono {
       const to = localPath(typeof form['to'] === 'string' ? form['to'] : undefined)
       if (!isFromHere(c, needs))
         return c.html(await waysIn(needs, { to, refused: 'This form was sent from another site. Sign in here.' }), 403)
-      const waiting = await tooManyWrong(c)
+      const waiting = await tooManyWrong(c, tokens)
       if (waiting !== undefined) return waiting
       const shown = typeof form['token'] === 'string' ? form['token'].trim() : ''
       const secret = newSecret(needs)
@@ -109,7 +113,7 @@ export function signInRoutes(needs: SignInNeeds): Hono {
         return token.actor
       })
       if (actor === undefined) {
-        noteWrong(c)
+        tokens.noteWrong(needs.addressOf(c), now)
         needs.log.warn('console.sign_in_refused')
         const refused = 'That is no admin token that works. Check that it was copied whole.'
         return c.html(await waysIn(needs, { to, refused }), 403)
@@ -144,11 +148,7 @@ export function signInRoutes(needs: SignInNeeds): Hono {
   )
   return app
 
-  function noteWrong(c: Context): void {
-    attempts.noteWrong(needs.addressOf(c), needs.now())
-  }
-
-  async function tooManyWrong(c: Context): Promise<Response | undefined> {
+  async function tooManyWrong(c: Context, attempts: Attempts): Promise<Response | undefined> {
     const wait = attempts.waitSeconds(needs.addressOf(c), needs.now())
     if (wait === undefined) return undefined
     const refused = `Too many sign-ins that did not work. Try again in ${wait} seconds.`

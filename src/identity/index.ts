@@ -78,6 +78,7 @@ export {
   beginPersonsSession,
   beginTokensSession,
   endSessions,
+  endSessionsOfNobody,
   idleSeconds,
   listSessions,
   pruneSessions,
@@ -86,6 +87,7 @@ export {
   type SessionSummary,
   type WhichSessions,
 } from './store-session.ts'
+export { findClient, listClients, revokeClientTokens, type ClientSummary } from './store-client.ts'
 export { findOwnersProvider, findProvider } from './store-sign-in.ts'
 export { mintApiKey, parseApiKey, type ApiKey } from './api-key.ts'
 export { authenticate, secretHmac, type Credential, type IdentityNeeds, type IdentityRefusal } from './authenticate.ts'

@@ -5,7 +5,7 @@ import type { Tx } from '../db/index.ts'
 import { agentOf, Role, type Actor } from './actor.ts'
 import { findLiveToken } from './admin-token.ts'
 import type { ProviderFacts } from './sign-in/provider-facts.ts'
-import { personName, type Person } from './sign-in/read-person.ts'
+import { personName, type Nobody, type Person } from './sign-in/read-person.ts'
 
 /** A working day, whatever is done meanwhile. */
 export const sessionSecondsMax = 8 * 3_600
@@ -59,7 +59,10 @@ export const personOf = (facts: ProviderFacts, person: Person): Actor => ({
   tenantId: scopeOf(facts),
 })
 
-/** Begins a person's session. False when the way through the provider has led to one already. */
+/**
+ * Begins a person's session. Those that began with other roles end: what the provider says today is what holds. False when the way through the
+ * provider has led to one already.
+ */
 export async function beginPersonsSession(
   tx: Tx,
   session: NewSession,
@@ -82,9 +85,24 @@ export async function beginPersonsSession(
     .returning('session_id')
     .executeTakeFirst()
   if (began === undefined) return false
+  await endOthers(tx, actor, session.now)
   await endEarliest(tx, actor, session.now)
   await noteBeginning(tx, began.session_id, actor, session.now)
   return true
+}
+
+/** Their provider has just said that they have no role here any more. */
+export const endSessionsOfNobody = (tx: Tx, facts: ProviderFacts, person: Nobody, now: Instant): Promise<void> =>
+  endOthers(tx, personOf(facts, { ...person, roles: [] }), now)
+
+async function endOthers(tx: Tx, actor: Actor, now: Instant): Promise<void> {
+  const scope = actor.tenantId ?? houseId
+  const { rows } = await sql<{ session_id: string }>`
+    select session_id from admin_session
+    where name = ${actor.name} and tenant_id = ${scope} and provider_tenant_id is not null and ended_at is null
+      and not (roles @> ${[...actor.roles]}::text[] and roles <@ ${[...actor.roles]}::text[])`.execute(tx)
+  for (const { session_id } of rows)
+    await endSessions(tx, { sessionId: session_id }, { actor, reason: 'has other roles now', now })
 }
 
 /** Begins the session of whoever showed a token; it has the token's roles and ends with it. */

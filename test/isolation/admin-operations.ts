@@ -19,6 +19,7 @@ export interface About {
   readonly license: string
   readonly keyId: string
   readonly notice: string
+  readonly session: string
 }
 
 const everybody: readonly Role[] = ['owner-admin', 'licensing', 'finance', 'auditor', 'tenant-admin', 'tenant-viewer']
@@ -30,7 +31,14 @@ const reason = { reason: 'a test' }
 const step = { to: 'owner', reason: 'a test' }
 
 /** Every operation of the control plane, with a request for it that is well formed. */
-export function adminOperations({ tenant, application, license, keyId, notice }: About): readonly AdminOperation[] {
+export function adminOperations({
+  tenant,
+  application,
+  license,
+  keyId,
+  notice,
+  session,
+}: About): readonly AdminOperation[] {
   const grant = { license, plan: 'standard' }
   const version = '/models/scribe/versions/9.9.9'
   const nobody = '00000000-0000-4000-8000-000000000000'
@@ -56,6 +64,12 @@ export function adminOperations({ tenant, application, license, keyId, notice }:
     act('createKey', `/tenants/${tenant}/applications/${application}/keys`, keepers, { body: {}, isOfTenant: true }),
     act('rotateKey', `/keys/${keyId}/rotate`, keepers, { body: {}, isOfTenant: true }),
     act('revokeKey', `/keys/${keyId}/revoke`, keepers, { body: reason, isOfTenant: true }),
+    read('listClients', `/tenants/${tenant}/clients`, everybody, true),
+    read('getClient', `/clients/${tenant}.${application}`, everybody, true),
+    act('revokeClientTokens', `/clients/${tenant}.${application}/revoke-tokens`, keepers, {
+      body: reason,
+      isOfTenant: true,
+    }),
     read('listLicenses', '/licenses', everybody),
     act('createLicense', `/tenants/${tenant}/licenses`, office, { body: { grant } }),
     read('getLicense', `/licenses/${license}`, everybody, true),
@@ -96,6 +110,13 @@ export function adminOperations({ tenant, application, license, keyId, notice }:
     read('listAdminTokens', '/admin-tokens', ['owner-admin', 'auditor']),
     act('createAdminToken', '/admin-tokens', ['owner-admin'], { body: { name: 'x', roles: ['tenant-admin'] } }),
     act('revokeAdminToken', `/admin-tokens/none/revoke`, ['owner-admin'], { body: reason }),
+    read('getSession', '/session', everybody),
+    read('listSessions', `/sessions?tenant=${tenant}`, ['owner-admin', 'auditor', 'tenant-admin'], true),
+    act('endSessions', '/sessions/end', ['owner-admin', 'tenant-admin'], {
+      body: { tenant, ...reason },
+      isOfTenant: true,
+    }),
+    act('endSession', `/sessions/${session}/end`, ['owner-admin', 'tenant-admin'], { body: reason, isOfTenant: true }),
     read('listChangeRequests', '/change-requests', [...office, 'auditor']),
     read('getChangeRequest', `/change-requests/${nobody}`, [...office, 'auditor']),
     act('approveChangeRequest', `/change-requests/${nobody}/approve`, office, { body: reason }),

@@ -23,7 +23,7 @@ export async function fillEdges(database: Database, tenantIds: readonly string[]
     )
     await pool.query(
       `insert into admin_session (tenant_id, secret_sha256, token_id, name, shown_as, roles, began_at, used_at, ends_at)
-       values ($1, sha256($1::text::bytea), 'token', 'a test', 'a test', '{tenant-viewer}', now(), now(), now() + interval '1 hour')`,
+       values ($1::uuid, sha256(convert_to($1::uuid::text, 'UTF8')), 'token', 'a test', 'a test', '{tenant-viewer}', now(), now(), now() + interval '1 hour')`,
       [tenantId],
     )
     await pool.query(`insert into stripe_lane (tenant_id, meter, held_until) values ($1, 'm', now())`, [tenantId])

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { nodeLog } from '../../src/platform/node/log.ts'
 import { serveAdmin } from '../../src/platform/node/serve-admin.ts'
+import type { OpenedSession } from './session.ts'
 import { mintAdminToken, testPepper, type House } from './house.ts'
 
 export const testOwnerToken = 'fml_owner_a-token-of-the-tests-and-of-nothing-else'
@@ -12,11 +13,22 @@ interface Listed {
   readonly token_id: string
   readonly entry: string
   readonly action: string
+  readonly session_id: string
+  readonly shown_as: string
+  readonly agent: { readonly kind: string; readonly name: string }
+  readonly scopes: readonly string[] | null
+  readonly used_at: string | null
 }
 
 /** What tests look into. A member that an answer does not have is undefined, and what is expected of it fails. */
 export interface Body {
   readonly reason: string
+  readonly session_id: string
+  readonly csrf_token: string
+  readonly shown_as: string
+  readonly roles: readonly string[]
+  readonly kind: string
+  readonly ended: number
   readonly errors: readonly { readonly reason: string; readonly message: string; readonly pointer?: string }[]
   readonly data: readonly Listed[]
   readonly next: string
@@ -49,6 +61,8 @@ export interface Told {
 export interface Wish {
   /** Undefined: none is sent. */
   readonly token?: string | undefined
+  /** Of a browser: its cookie, and the token of its session for what changes something. */
+  readonly session?: OpenedSession | undefined
   readonly body?: unknown
   readonly ifMatch?: string | undefined
   /** A new one each time, when it is left out. */
@@ -87,12 +101,13 @@ export async function openAdmin(
   const url = `http://127.0.0.1:${served.port}`
   return {
     url,
-    async ask(what, { token, body, ifMatch, idempotencyKey = randomUUID(), headers = {} }) {
+    async ask(what, { token, session, body, ifMatch, idempotencyKey = randomUUID(), headers = {} }) {
       const [method = '', path = ''] = what.split(' ')
       const response = await fetch(`${url}/admin/v1${path}`, {
         method,
         headers: {
           ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+          ...(session === undefined ? {} : { cookie: session.cookie, 'x-csrf-token': session.csrfToken }),
           ...(ifMatch === undefined ? {} : { 'if-match': ifMatch }),
           ...(method === 'POST' ? { 'content-type': 'application/json', 'idempotency-key': idempotencyKey } : {}),
           ...headers,

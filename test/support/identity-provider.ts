@@ -43,7 +43,9 @@ export async function openIdentityProvider(options: {
   const jwk = { ...(await exportJWK(privateKey)), kid: 'first', use: 'sig', alg: 'RS256' }
   const clientSecret = 'a secret of the tests, and of nothing else'
   const clientId = 'formulary'
+  // Whoever has a session at the provider is not asked again, and has the groups of today.
   const accounts = new Map<string, Account>()
+  let { signsIn } = options
 
   const provider = new Provider(issuer, {
     clients: [
@@ -89,7 +91,13 @@ export async function openIdentityProvider(options: {
     issuer,
     clientId,
     clientSecret,
-    signsIn: options.signsIn,
+    get signsIn() {
+      return signsIn
+    },
+    set signsIn(account) {
+      signsIn = account
+      accounts.set(account.sub, account)
+    },
     tamper: undefined,
     sign: (claims, header = {}) => sign(privateKey, claims, header),
     async stop() {
@@ -105,8 +113,7 @@ export async function openIdentityProvider(options: {
 
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     if (request.url?.startsWith('/interaction/') === true) {
-      accounts.set(self.signsIn.sub, self.signsIn)
-      return provider.interactionFinished(request, response, { login: { accountId: self.signsIn.sub } })
+      return provider.interactionFinished(request, response, { login: { accountId: signsIn.sub } })
     }
     const { tamper } = self
     if (tamper !== undefined && request.url === '/token') intercept(response, tamper)

@@ -12,12 +12,15 @@ export interface Person {
   readonly roles: readonly Role[]
 }
 
+/** Whoever has no role, and may have had one. */
+export type Nobody = Omit<Person, 'roles'>
+
 export type PersonRefusal =
   /** Not what OpenID Connect Core 1.0, section 2 allows: 255 characters of ASCII at most. */
   | { readonly reason: 'subject_unfit' }
   /** The claim is not there, or it is no list of names. */
-  | { readonly reason: 'groups_missing'; readonly claim: string; readonly shownAs: string }
-  | { readonly reason: 'no_role'; readonly shownAs: string }
+  | { readonly reason: 'groups_missing'; readonly claim: string; readonly person: Nobody }
+  | { readonly reason: 'no_role'; readonly person: Nobody }
 
 /** Who they are in records: stable, and the same person's at every tenant that trusts the issuer. */
 export const personName = ({ issuer, subject }: Pick<Person, 'issuer' | 'subject'>): string => `${subject} at ${issuer}`
@@ -35,13 +38,12 @@ export function readPerson(
 ): Result<Person, PersonRefusal> {
   const subject = Subject.safeParse(claims['sub'])
   if (!subject.success) return err({ reason: 'subject_unfit' })
-  const shownAs = shownName(claims) ?? subject.data
+  const person = { issuer: facts.issuer, subject: subject.data, shownAs: shownName(claims) ?? subject.data }
   const groups = Groups.safeParse(claims[facts.groupsClaim])
-  if (!groups.success) return err({ reason: 'groups_missing', claim: facts.groupsClaim, shownAs })
+  if (!groups.success) return err({ reason: 'groups_missing', claim: facts.groupsClaim, person })
   const held = new Set(groups.data.flatMap((group) => facts.roles.get(group) ?? []))
-  if (held.size === 0) return err({ reason: 'no_role', shownAs })
-  const roles = allRoles.filter((role) => held.has(role))
-  return ok({ issuer: facts.issuer, subject: subject.data, shownAs, roles })
+  if (held.size === 0) return err({ reason: 'no_role', person })
+  return ok({ ...person, roles: allRoles.filter((role) => held.has(role)) })
 }
 
 /** A control character in it could repaint what an auditor reads. */
