@@ -69,7 +69,7 @@ function world(answer: (url: string) => Answered) {
   }
 }
 
-test('a set is kept as long as its client says, and not longer', async () => {
+test('a set is kept as long as its client says, and not longer (SMART 341, SMART 342)', async () => {
   const { kids, clock, fetched } = world(() => published([first], 'max-age=60'))
   expect(await kids()).toEqual(['first'])
   clock.nowMs += 59_999
@@ -93,7 +93,7 @@ test.each([
   ['max-age=abc', 300],
   ['max-age=-1', 300],
   [undefined, 300],
-])('Cache-Control %j is kept for %d seconds', (header, seconds) => {
+])('Cache-Control %j is kept for %d seconds (SMART 341)', (header, seconds) => {
   expect(secondsToKeep(header)).toBe(seconds)
 })
 
