@@ -36,6 +36,15 @@ export { loadPriceBook } from './store.ts'
 export { loadInvoices, type KeptInvoice } from './store-invoice.ts'
 export type { InvoiceLine, MoneySink, PushedInvoice } from './money-sink.ts'
 export { pushInvoice, type InvoiceToPush } from './push-invoice.ts'
-export { openStripeClient, stripeSink, type StripeOptions } from './stripe/open-stripe.ts'
+export {
+  openStripeClient,
+  openStripeDoor,
+  readWebhookSecrets,
+  stripeSink,
+  type StripeDoor,
+  type StripeOptions,
+} from './stripe/open-stripe.ts'
+export { lookAtDocument, type LookNeeds } from './look-at-document.ts'
+export { receiveEvent, type Received } from './receive-event.ts'
 export { readEvent, type EventRefusal, type StripeEvent } from './stripe/read-event.ts'
 export { syncUsage, type SyncNeeds } from './sync-usage.ts'
