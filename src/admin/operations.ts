@@ -17,6 +17,14 @@ import {
 import { amendOneLicense, createLicense, renewOneLicense, transferOneLicense } from './operations/license-grants.ts'
 import { getLicense, getLicenseAsOf, getLicenseHistory, listLicenses } from './operations/licenses.ts'
 import { acknowledgeChangeNotice, issueChangeNotice, listChangeNotices } from './operations/notices.ts'
+import {
+  closeOnePeriod,
+  getPeriod,
+  listAllPeriods,
+  listLicensePeriods,
+  reopenOnePeriod,
+  verifyOnePeriod,
+} from './operations/periods.ts'
 import { getTenant, listApplications, listFacilities, listTenants } from './operations/tenants.ts'
 import { reportTenantUsage } from './operations/usage.ts'
 import {
@@ -68,6 +76,12 @@ export const operations: readonly AnyOperation[] = [
   decideUseAsOf,
   replayDecision,
   reportTenantUsage,
+  listAllPeriods,
+  listLicensePeriods,
+  getPeriod,
+  closeOnePeriod,
+  reopenOnePeriod,
+  verifyOnePeriod,
   listAuditEntries,
   listTokens,
   makeToken,
