@@ -2,6 +2,7 @@ import { newestFirst, type Account, type Thing } from './account.ts'
 import { pageOf } from './pages.ts'
 import { groupOf, listOf, metadataOf, requireText, textOf, wholeOf, type Params } from './params.ts'
 import { invalid } from './problem.ts'
+import type { Emit } from './webhooks.ts'
 
 export function createCustomer(account: Account, params: Params): Thing {
   const customer: Thing = {
@@ -28,6 +29,20 @@ export function updateCustomer(account: Account, id: string, params: Params): Th
   Object.assign(customer.metadata, metadataOf(params))
   return customer
 }
+
+/** https://docs.stripe.com/api/customers/delete: it is not listed any more, and is answered as deleted. */
+export function deleteCustomer(account: Account, id: string, emit: Emit): object {
+  const customer = account.require(account.customers, 'customer', id)
+  account.customers.delete(id)
+  account.deletedCustomers.add(id)
+  emit('customer.deleted', customer)
+  return { id, object: 'customer', deleted: true }
+}
+
+export const showCustomer = (account: Account, id: string): object =>
+  account.deletedCustomers.has(id)
+    ? { id, object: 'customer', deleted: true }
+    : account.require(account.customers, 'customer', id)
 
 export function createProduct(account: Account, params: Params): Thing {
   const id = textOf(params, 'id') ?? account.newId('prod')

@@ -2,6 +2,7 @@ import { z } from '@hono/zod-openapi'
 import type { Hmac, Log, Result } from '../kernel/index.ts'
 import type { Database, Tx } from '../db/index.ts'
 import type { KeyMaking, Role, ShownSession } from '../identity/index.ts'
+import type { ClosingNeeds } from '../billing/index.ts'
 import type { Deciders } from '../licensing/index.ts'
 import type { Declaring } from './declaring.ts'
 import type { AdminRefusal } from './refusal.ts'
@@ -13,6 +14,11 @@ export interface ControlNeeds {
   readonly hmac: Hmac
   readonly making: KeyMaking
   readonly declaring: Declaring
+  /**
+   * For closing months and making them again: what reads a whole month takes longer than anybody may wait for a suspension,
+   * and has connections of its own.
+   */
+  readonly billing: ClosingNeeds
   /** The bootstrap token of the installation. */
   readonly ownerToken: string
   /** What signs the cookies of sessions, and what they are called. */

@@ -18,6 +18,14 @@ import {
 import { amendOneLicense, createLicense, renewOneLicense, transferOneLicense } from './operations/license-grants.ts'
 import { getLicense, getLicenseAsOf, getLicenseHistory, listLicenses } from './operations/licenses.ts'
 import { acknowledgeChangeNotice, issueChangeNotice, listChangeNotices } from './operations/notices.ts'
+import {
+  closeOnePeriod,
+  getPeriod,
+  listAllPeriods,
+  listLicensePeriods,
+  reopenOnePeriod,
+  verifyOnePeriod,
+} from './operations/periods.ts'
 import { endManySessions, endOneSession, listLiveSessions, showOwnSession } from './operations/sessions.ts'
 import { getTenant, listApplications, listFacilities, listTenants } from './operations/tenants.ts'
 import { reportTenantUsage } from './operations/usage.ts'
@@ -73,6 +81,12 @@ export const operations: readonly AnyOperation[] = [
   decideUseAsOf,
   replayDecision,
   reportTenantUsage,
+  listAllPeriods,
+  listLicensePeriods,
+  getPeriod,
+  closeOnePeriod,
+  reopenOnePeriod,
+  verifyOnePeriod,
   listAuditEntries,
   listTokens,
   makeToken,

@@ -12,10 +12,14 @@ export {
   type UnitPrices,
   type UsagePrice,
 } from './prices.ts'
-export { CheckItem, mayBeExplained, type CheckedItem, type Reconciled } from './checklist.ts'
+export { CheckedItem, CheckItem, mayBeExplained, type Reconciled } from './checklist.ts'
 export { closePeriod, type Closed, type CloseRefusal, type ClosingNeeds } from './close-period.ts'
 export { listPeriods, type ListedPeriod } from './list-periods.ts'
+export { formatMoney } from './currency.ts'
 export { monthName, monthOf, parseMonth, type Month, type Period } from './month.ts'
+export { checklistOf, showPeriod, type ShownPeriod } from './show-period.ts'
+export { listPeriodsOf, type PeriodRow } from './store-list-periods.ts'
+export { PeriodState, type StandingClosing } from './store-period.ts'
 export { creditInvoice, type CreditRefusal } from './credit-invoice.ts'
 export { DocumentLine, InvoiceDocument, readDocument } from './read-document.ts'
 export { reopenPeriod, type Reopened, type ReopenRefusal } from './reopen-period.ts'
@@ -36,6 +40,15 @@ export { loadPriceBook } from './store.ts'
 export { loadInvoices, type KeptInvoice } from './store-invoice.ts'
 export type { InvoiceLine, MoneySink, PushedInvoice } from './money-sink.ts'
 export { pushInvoice, type InvoiceToPush } from './push-invoice.ts'
-export { openStripeClient, stripeSink, type StripeOptions } from './stripe/open-stripe.ts'
+export {
+  openStripeClient,
+  openStripeDoor,
+  readWebhookSecrets,
+  stripeSink,
+  type StripeDoor,
+  type StripeOptions,
+} from './stripe/open-stripe.ts'
+export { lookAtDocument, type LookNeeds } from './look-at-document.ts'
+export { receiveEvent, type Received } from './receive-event.ts'
 export { readEvent, type EventRefusal, type StripeEvent } from './stripe/read-event.ts'
 export { syncUsage, type SyncNeeds } from './sync-usage.ts'

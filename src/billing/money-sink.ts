@@ -38,6 +38,43 @@ export interface PushedInvoice {
   readonly totalMinor: bigint
 }
 
+export interface LineThere {
+  /** Our name of the line; undefined of one that we did not send. */
+  readonly line: string | undefined
+  readonly amountMinor: bigint
+}
+
+/** An invoice or a credit note as it stands at the service. Of a credit note the amounts are below zero. */
+export interface InvoiceThere {
+  readonly id: string
+  /** Our number, as the service keeps it. */
+  readonly invoice: string | undefined
+  readonly customer: string
+  /** ISO 4217, upper case. */
+  readonly currency: string
+  /** The service's own word. */
+  readonly status: string
+  readonly totalMinor: bigint
+  /** What was collected for it, less what was given back. */
+  readonly collectedMinor: bigint
+  readonly lines: readonly LineThere[]
+}
+
+export type DocumentKind = 'invoice' | 'credit_note'
+
+/** A usage report that the service took and then did not count, by the identifier that we gave it. */
+export interface RejectedReport {
+  readonly identifier: string
+  /** The service's own word for why. */
+  readonly code: string
+}
+
+/** What an event is about, as far as it may concern an invoice. */
+export interface PaidBy {
+  readonly kind: 'charge' | 'refund'
+  readonly id: string
+}
+
 /**
  * Where invoices are issued and collected: Stripe, or whatever takes its place. Every operation may be repeated after a
  * crash, and finds what it did before.
@@ -56,4 +93,11 @@ export interface MoneySink {
   }): Promise<ReadonlyMap<Instant, bigint>>
   pushInvoice(invoice: InvoicePush): Promise<PushedInvoice>
   findInvoice(id: string): Promise<PushedInvoice>
+  /** As it stands now; undefined when it was deleted. */
+  readDocument(kind: DocumentKind, id: string): Promise<InvoiceThere | undefined>
+  /** The invoices that a charge or a refund paid, or gave back. */
+  findPaidInvoices(by: PaidBy): Promise<readonly string[]>
+  /** The reports that an event says were not counted; the service tells of samples only. */
+  readRejected(eventId: string): Promise<readonly RejectedReport[]>
+  isCustomerGone(customer: string): Promise<boolean>
 }

@@ -120,6 +120,8 @@ export async function endRow(tx: Tx, lane: Lane, row: OutboxRow, end: { state: R
   const at = new Date(end.now)
   await rowOf(tx, lane, row)
     .set(end.state === 'sent' ? { state: 'sent', sent_at: at } : { state: end.state, ended_at: at })
+    // An event that says that it is refused may be here before the answer that it was taken.
+    .where('state', 'in', ['pending', 'sent'])
     .execute()
 }
 

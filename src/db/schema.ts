@@ -467,24 +467,49 @@ export interface SignIn {
 
 export interface StripeCustomer {
   customer: string;
+  gone_at: Timestamp | null;
   recorded_at: Timestamp;
   tenant_id: string;
 }
 
+export interface StripeDifference {
+  class: string;
+  ended_at: Timestamp | null;
+  found_at: Timestamp;
+  here: string;
+  invoice: string;
+  line: string;
+  tenant_id: string;
+  there: string;
+}
+
 export interface StripeEvent {
+  about: string | null;
   event_id: string;
+  outcome: Generated<string>;
   received_at: Timestamp;
   type: string;
 }
 
 export interface StripeInvoice {
+  attempts: Generated<number>;
   currency: string;
+  held_until: Timestamp | null;
+  holder: string | null;
   idempotency_key: Generated<string>;
   invoice: string;
+  kind: Generated<string>;
+  last_error: string | null;
+  looked_at: Timestamp | null;
+  looks: Generated<number>;
+  paid_minor: Generated<Int8>;
+  retry_at: Timestamp | null;
+  state: Generated<string>;
   status: Generated<string>;
   stripe_invoice: string | null;
   tenant_id: string;
   total_minor: Int8;
+  total_there_minor: Int8 | null;
   written_at: Timestamp;
 }
 
@@ -501,6 +526,22 @@ export interface StripeMeter {
   recorded_at: Timestamp;
 }
 
+export interface StripePrice {
+  lookup_key: string;
+  plan: string;
+  plan_revision: number;
+  price: string;
+  recorded_at: Timestamp;
+  shape: Json;
+  sku: string;
+}
+
+export interface StripeProduct {
+  product: string;
+  recorded_at: Timestamp;
+  sku: string;
+}
+
 export interface StripeUsage {
   ended_at: Timestamp | null;
   hour: Timestamp;
@@ -508,6 +549,7 @@ export interface StripeUsage {
   identifier: string | null;
   meter: string;
   quantity: Int8;
+  refused_code: string | null;
   revision: number;
   sent_at: Timestamp | null;
   state: Generated<string>;
@@ -701,10 +743,13 @@ export interface DB {
   revoked_token: RevokedToken;
   sign_in: SignIn;
   stripe_customer: StripeCustomer;
+  stripe_difference: StripeDifference;
   stripe_event: StripeEvent;
   stripe_invoice: StripeInvoice;
   stripe_lane: StripeLane;
   stripe_meter: StripeMeter;
+  stripe_price: StripePrice;
+  stripe_product: StripeProduct;
   stripe_usage: StripeUsage;
   tenant: Tenant;
   tenant_policy_revision: TenantPolicyRevision;

@@ -1,5 +1,6 @@
 import type { Clock, Defer, Hmac, Log, Random, Uuid } from '../kernel/index.ts'
 import { appendAuditEntries, EntryQueue } from '../audit/index.ts'
+import type { StripeDoor } from '../billing/index.ts'
 import { systemTransaction, type Database } from '../db/index.ts'
 import {
   KeySets,
@@ -64,6 +65,7 @@ export interface Parts {
   readonly place: Place | undefined
   readonly spool: Spool | undefined
   readonly memory: Memory
+  readonly stripe: StripeDoor | undefined
   /** After so long without a word of the database the declarations are asked for again before a call is decided. */
   readonly staleAfterMs: number
   /** SIGNING_KEY. */
@@ -169,6 +171,7 @@ export function assembleGateway(parts: Parts): Gateway {
     circuits: memory.circuits,
     deadlines: parts.deadlines,
     bodyBytesMax: parts.bodyBytesMax,
+    stripe: parts.stripe,
     deferred: parts.deferred,
     pepper: (version) => parts.pepper(version),
     credential: (deployment) => parts.credential(deployment),

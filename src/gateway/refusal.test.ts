@@ -95,6 +95,8 @@ const samples: { readonly [Reason in Refusal['reason']]: readonly Extract<Refusa
   model_host_timeout: [{ reason: 'model_host_timeout' }],
   caller_left: [{ reason: 'caller_left' }],
   not_found: [{ reason: 'not_found' }],
+  signature_invalid: [{ reason: 'signature_invalid' }],
+  signature_out_of_time: [{ reason: 'signature_out_of_time' }],
   plan_missing: [{ reason: 'plan_missing', plan: 'standard' }],
   unavailable: [{ reason: 'unavailable', retryAfterSeconds: 2 }],
   bug: [{ reason: 'bug' }],

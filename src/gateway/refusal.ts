@@ -1,4 +1,5 @@
 import { isoOf } from '../kernel/index.ts'
+import type { EventRefusal } from '../billing/index.ts'
 import type { IdentityRefusal } from '../identity/index.ts'
 import type { LicensingRefusal } from '../licensing/index.ts'
 import type { PolicyRefusal } from '../policy/index.ts'
@@ -15,6 +16,7 @@ export type Refusal =
   | PrivacyRefusal
   | QuotaRefusal
   | RoutingRefusal
+  | EventRefusal
   | { reason: 'plan_missing'; plan: string }
   | { reason: 'not_found' }
   | { reason: 'unavailable'; retryAfterSeconds: number }
@@ -317,6 +319,10 @@ export function toWire(refusal: Refusal): Wire {
         code: 'not_found',
         message: 'There is nothing here. `GET /openapi.json` describes what there is.',
       }
+    case 'signature_invalid':
+    case 'signature_out_of_time':
+      // Which of the two it was would help whoever forges one.
+      return { ...badRequest, code: 'invalid_request', message: 'This is not an event that we can trust.' }
     case 'plan_missing':
       return {
         ...server(503),

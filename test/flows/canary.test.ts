@@ -379,6 +379,7 @@ async function throwInside(errorOver: (body: string) => unknown): Promise<void> 
     credential: () => canaries.hostCredential,
     place: undefined,
     spool: undefined,
+    stripe: undefined,
     isStopping: () => false,
     soon: (work) => void setImmediate(work),
   })

@@ -27,6 +27,11 @@ const owners: readonly Role[] = ['owner-admin', 'licensing', 'finance', 'auditor
 const office: readonly Role[] = ['owner-admin', 'licensing']
 const keepers: readonly Role[] = [...office, 'tenant-admin']
 
+const finance: readonly Role[] = ['owner-admin', 'finance']
+const auditors: readonly Role[] = [...finance, 'auditor']
+const payers: readonly Role[] = [...auditors, 'tenant-admin', 'tenant-viewer']
+const deciders: readonly Role[] = [...office, 'finance']
+
 const reason = { reason: 'a test' }
 const step = { to: 'owner', reason: 'a test' }
 
@@ -41,6 +46,7 @@ export function adminOperations({
 }: About): readonly AdminOperation[] {
   const grant = { license, plan: 'standard' }
   const version = '/models/scribe/versions/9.9.9'
+  const month = `/licenses/${license}/periods/${new Date().toISOString().slice(0, 7)}`
   const nobody = '00000000-0000-4000-8000-000000000000'
   const read = (id: string, path: string, roles: readonly Role[], isOfTenant = false): AdminOperation => ({
     id,
@@ -106,6 +112,12 @@ export function adminOperations({
     ]),
     read('replayDecision', `/decisions/${nobody}`, [...office, 'auditor']),
     read('reportUsage', `/usage?tenant=${tenant}`, everybody, true),
+    read('listPeriods', `/periods?tenant=${tenant}`, payers, true),
+    read('listLicensePeriods', `/licenses/${license}/periods`, payers, true),
+    read('getPeriod', month, payers, true),
+    act('closePeriod', `${month}/close`, finance, { body: {}, ifMatch: true }),
+    act('reopenPeriod', `${month}/reopen`, finance, { body: reason, ifMatch: true }),
+    read('verifyPeriod', `${month}/verification`, auditors),
     read('listAuditEntries', `/audit?tenant=${tenant}`, [...office, 'auditor', 'tenant-admin'], true),
     read('listAdminTokens', '/admin-tokens', ['owner-admin', 'auditor']),
     act('createAdminToken', '/admin-tokens', ['owner-admin'], { body: { name: 'x', roles: ['tenant-admin'] } }),
@@ -117,10 +129,10 @@ export function adminOperations({
       isOfTenant: true,
     }),
     act('endSession', `/sessions/${session}/end`, ['owner-admin', 'tenant-admin'], { body: reason, isOfTenant: true }),
-    read('listChangeRequests', '/change-requests', [...office, 'auditor']),
-    read('getChangeRequest', `/change-requests/${nobody}`, [...office, 'auditor']),
-    act('approveChangeRequest', `/change-requests/${nobody}/approve`, office, { body: reason }),
-    act('rejectChangeRequest', `/change-requests/${nobody}/reject`, office, { body: reason }),
+    read('listChangeRequests', '/change-requests', owners),
+    read('getChangeRequest', `/change-requests/${nobody}`, owners),
+    act('approveChangeRequest', `/change-requests/${nobody}/approve`, deciders, { body: reason }),
+    act('rejectChangeRequest', `/change-requests/${nobody}/reject`, deciders, { body: reason }),
     act('planDeclarations', '/declarations/plan', office, { body: { tree: {} } }),
     act('applyDeclarations', '/declarations/apply', office, { body: { tree: {}, plan_digest: 'none' } }),
   ]

@@ -36,9 +36,19 @@ export async function fillEdges(database: Database, tenantIds: readonly string[]
       `insert into stripe_invoice (tenant_id, invoice, currency, total_minor, written_at) values ($1, 'INV', 'USD', 1, now())`,
       [tenantId],
     )
+    await pool.query(
+      `insert into stripe_difference (tenant_id, invoice, line, class, here, there, found_at)
+       values ($1, 'INV', 'total', 'amount_differs', '1', '2', now())`,
+      [tenantId],
+    )
   }
   await pool.query(`insert into installation (first_started_at) values (now()) on conflict do nothing`)
   await pool.query(`insert into stripe_meter (meter, meter_id, recorded_at) values ('m', 'mtr_1', now())`)
+  await pool.query(`insert into stripe_product (sku, product, recorded_at) values ('m', 'prod_1', now())`)
+  await pool.query(
+    `insert into stripe_price (lookup_key, sku, plan, plan_revision, price, shape, recorded_at)
+     values ('k', 'm', 'standard', 1, 'price_1', '{}', now())`,
+  )
   await pool.query(`insert into stripe_event (event_id, type, received_at) values ('evt_1', 'invoice.paid', now())`)
   await pool.query(
     `insert into change_request (operation, params, body, widens, asked_by, asked_kind, asked_roles, asked_makers, asked_at)

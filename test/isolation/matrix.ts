@@ -50,6 +50,7 @@ const everywhere = (expected: Expected): Stranger['expects'] => ({
   license: expected,
   usage: expected,
   token: no(400, 'invalid_request'),
+  webhook: no(400, 'invalid_request'),
   open: yes,
 })
 const welcome = everywhere(yes)

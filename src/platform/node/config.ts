@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os'
 import { z } from 'zod'
+import { readWebhookSecrets } from '../../billing/index.ts'
 import { parsePeppers, type Peppers } from '../../identity/index.ts'
 
 /** A setting that is missing or wrong: one line for the operator. */
@@ -51,6 +52,7 @@ const Environment = z.object({
   STRIPE_SECRET_KEY: filled.optional(),
   /** Where Stripe is, for a simulator; absent, it is where its SDK thinks. */
   STRIPE_API_BASE: z.url({ error: 'write an address such as http://127.0.0.1:12111' }).optional(),
+  /** What Stripe signs its events with; several, while one takes the place of another, with commas between them. */
   STRIPE_WEBHOOK_SECRET: z.string().optional(),
   LOG_LEVEL: oneOf(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
   /**
@@ -93,6 +95,11 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
   const { PORT, ADMIN_PORT } = parsed.data
   if (PORT === ADMIN_PORT && PORT !== 0)
     throw new ConfigError(`PORT and ADMIN_PORT are both ${PORT}: give the control plane a port of its own`)
+  if (
+    parsed.data.STRIPE_WEBHOOK_SECRET !== undefined &&
+    readWebhookSecrets(parsed.data.STRIPE_WEBHOOK_SECRET) === undefined
+  )
+    throw new ConfigError('STRIPE_WEBHOOK_SECRET is empty: an empty secret accepts forged events. Set it or remove it')
   if (isProduction) requireSecrets(parsed.data)
   return parsed.data
 }
@@ -116,8 +123,6 @@ function requireSecrets(config: Config): void {
     throw new ConfigError('ADMIN_URL begins with http, and NODE_ENV is production: sessions travel over https only')
   if (config.MODEL_HOST === 'demo')
     throw new ConfigError('MODEL_HOST is demo, which only stands in for a model, and NODE_ENV is production: remove it')
-  if (config.STRIPE_WEBHOOK_SECRET === '')
-    throw new ConfigError('STRIPE_WEBHOOK_SECRET is empty: an empty secret accepts forged events. Set it or remove it')
   readPeppers(config.KEY_PEPPER ?? '')
 }
 

@@ -13,10 +13,12 @@ import { randomBytes } from 'node:crypto'
 import { provideNodeCedar } from './cedar.ts'
 import { readPeppers } from './config.ts'
 import { declaring } from './declaring.ts'
-import { nodeClock, nodeHmac } from './ports.ts'
+import { nodeClock, nodeHmac, nodeSha256 } from './ports.ts'
 
 /** Nobody waits longer than this for a page; a query that takes longer is ended. */
 const statementTimeoutMs = 5_000
+/** A month is read page by page; no page of it takes longer. */
+const billingTimeoutMs = 60_000
 
 /** The control plane's listener, in the supervisor: figures of all gateway processes, and the console. */
 export async function serveAdmin(options: {
@@ -41,19 +43,26 @@ export async function serveAdmin(options: {
 }): Promise<{ port: number; stop(): Promise<void> }> {
   const { log } = options
   const registry = new AggregatorRegistry()
-  const open = (applicationName: string, connections: { tenants: number; system: number }) =>
+  const open = (
+    applicationName: string,
+    connections: { tenants: number; system: number },
+    patienceMs = statementTimeoutMs,
+  ) =>
     openDatabase({
       url: options.databaseUrl,
       applicationName,
       tenantConnectionsMax: connections.tenants,
       systemConnectionsMax: connections.system,
       connectTimeoutMs: statementTimeoutMs,
-      statementTimeoutMs,
+      statementTimeoutMs: patienceMs,
       ...(options.databaseRole === undefined ? {} : { role: options.databaseRole }),
     })
   const database = open('formulary-console', { tenants: 1, system: 2 })
   // Whoever only looks must not stand in the way of a suspension.
-  const control = open('formulary-admin', { tenants: 2, system: 4 })
+  const control = open('formulary-admin', { tenants: 2, system: 6 })
+  // Two months are closed at once at most: whoever comes third is told to come again, and holds up no other act.
+  const billing = open('formulary-billing', { tenants: 1, system: 2 }, billingTimeoutMs)
+  const databases = [database, control, billing]
   provideNodeCedar()
   const peppers = readPeppers(options.keyPepper)
   const { isProduction } = options
@@ -67,7 +76,7 @@ export async function serveAdmin(options: {
     adminUrl: () => address.url,
     now: () => nodeClock.now(),
   }
-  const closeAll = () => Promise.all([database.close(), control.close(), outside.close()])
+  const closeAll = () => Promise.all([...databases, outside].map((one) => one.close()))
   const app = adminRoutes({
     log,
     control: {
@@ -80,6 +89,7 @@ export async function serveAdmin(options: {
         randomBytes: (length) => new Uint8Array(randomBytes(length)),
       },
       declaring,
+      billing: { database: billing, startSha256: nodeSha256 },
       ownerToken: options.ownerToken,
     },
     isReady: () => options.isReady(),

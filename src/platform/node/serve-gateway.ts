@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { getRequestListener } from '@hono/node-server'
 import pg from 'pg'
 import { createApp } from '../../app.ts'
-import { openStripeClient, stripeSink } from '../../billing/index.ts'
+import { openStripeDoor, readWebhookSecrets, type StripeDoor } from '../../billing/index.ts'
 import { openDatabase, requireBoundRole } from '../../db/index.ts'
 import { assembleGateway, emptyMemory } from '../../gateway/index.ts'
 import { jobsFor, runJobs, syncStripeJob, type Job } from '../../jobs/index.ts'
@@ -69,6 +69,9 @@ export async function serveGateway(options: ServeOptions): Promise<ServedGateway
   const disk = await findDisk(config, log)
   const upstream = nodeUpstream({ connectMs: 2_000, connectionsMax: 4_096 })
   const redis = config.REDIS_URL === undefined ? undefined : await connectRedis(config.REDIS_URL)
+  const stripe = stripeDoor(config)
+  if (config.STRIPE_WEBHOOK_SECRET !== undefined && stripe === undefined)
+    log.warn('stripe.no_key', { advice: 'set STRIPE_SECRET_KEY: without it no event of Stripe’s is taken' })
   const keySets = guardedFetch({ isDevelopment: config.NODE_ENV !== 'production' })
   let issuer = config.PUBLIC_URL
   let stopping = false
@@ -96,6 +99,8 @@ export async function serveGateway(options: ServeOptions): Promise<ServedGateway
     },
     deadlines: { firstByteMs: config.FIRST_BYTE_SECONDS * 1000, idleMs: config.IDLE_SECONDS * 1000 },
     bodyBytesMax: config.BODY_BYTES_MAX,
+    // Nobody is heard where no secret says who speaks.
+    stripe: config.STRIPE_WEBHOOK_SECRET === undefined ? undefined : stripe,
     leaseSeconds: config.LEASE_SECONDS,
     place: disk === undefined ? undefined : { home: disk.home, pid: process.pid },
     spool: disk?.spool,
@@ -130,7 +135,7 @@ export async function serveGateway(options: ServeOptions): Promise<ServedGateway
   const jobs = runJobs({ database, log }, [
     ...(disk === undefined ? [] : [buryDeadJob(disk)]),
     ...jobsFor({ leaseSeconds: config.LEASE_SECONDS, clock: nodeClock, isRunOnce: false }),
-    ...stripeJobs(config),
+    ...stripeJobs(stripe),
   ])
 
   let callsOpen = 0
@@ -174,12 +179,16 @@ export async function serveGateway(options: ServeOptions): Promise<ServedGateway
   }
 }
 
-/** Nothing without a key. Another process may run the same job: lanes keep them apart. */
-function stripeJobs({ STRIPE_SECRET_KEY: secretKey, STRIPE_API_BASE: apiBase }: Config): readonly Job[] {
-  if (secretKey === undefined) return []
-  const sink = stripeSink(openStripeClient({ secretKey, apiBase }))
-  return [syncStripeJob({ sink, holder: randomUUID(), clock: nodeClock })]
+/** Nothing without a key. */
+function stripeDoor(config: Config): StripeDoor | undefined {
+  const { STRIPE_SECRET_KEY: secretKey, STRIPE_API_BASE: apiBase, STRIPE_WEBHOOK_SECRET: secrets = '' } = config
+  if (secretKey === undefined) return undefined
+  return openStripeDoor({ secretKey, apiBase, webhookSecrets: readWebhookSecrets(secrets) ?? [] })
 }
+
+/** Another process may run the same job: lanes keep them apart. */
+const stripeJobs = (stripe: StripeDoor | undefined): readonly Job[] =>
+  stripe === undefined ? [] : [syncStripeJob({ sink: stripe.sink, holder: randomUUID(), clock: nodeClock })]
 
 /** The spool of this process. A process that may write nowhere serves all the same, as long as the database does. */
 async function findDisk(config: Config, log: Log): Promise<(Graveyard & { spool: FileSpool }) | undefined> {

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { readWebhookSecrets } from '../../billing/index.ts'
 import { parsePeppers, type Peppers } from '../../identity/index.ts'
 
 /** A setting that is missing or wrong: one line for the operator. */
@@ -26,6 +27,13 @@ const Settings = z.object({
       'it is no https origin',
     )
     .optional(),
+  /** Without both of them nothing of Stripe runs here. */
+  STRIPE_SECRET_KEY: z.string().min(1).optional(),
+  STRIPE_WEBHOOK_SECRET: z
+    .string()
+    .refine((text) => readWebhookSecrets(text) !== undefined, 'it is empty: an empty secret accepts forged events')
+    .optional(),
+  STRIPE_API_BASE: z.url().optional(),
   FIRST_BYTE_SECONDS: seconds.default(120),
   IDLE_SECONDS: seconds.default(60),
   /** A call shows that it lives four times in this time; when its isolate has died, what it held is free after it. */
