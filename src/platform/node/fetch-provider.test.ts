@@ -14,15 +14,13 @@ const answers: Readonly<Record<string, RequestListener>> = {
     const parts: Buffer[] = []
     request.on('data', (part: Buffer) => parts.push(part))
     request.on('end', () =>
-      response
-        .writeHead(200, { 'content-type': 'application/json' })
-        .end(
-          JSON.stringify({
-            method: request.method,
-            body: Buffer.concat(parts).toString(),
-            as: request.headers['x-as'],
-          }),
-        ),
+      response.writeHead(200, { 'content-type': 'application/json' }).end(
+        JSON.stringify({
+          method: request.method,
+          body: Buffer.concat(parts).toString(),
+          as: request.headers['x-as'],
+        }),
+      ),
     )
   },
   '/moved': (_request, response) => response.writeHead(302, { location: '/good' }).end(),
