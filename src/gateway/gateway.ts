@@ -27,6 +27,8 @@ export interface Gateway extends IdentityNeeds, ClientNeeds, LicensingNeeds, Pol
   readonly entries: EntryQueue
   readonly deferred: Defer
   readonly bodyBytesMax: number
+  /** Where callers can connect with a TLS certificate, if anywhere. */
+  mtlsUrl(): string | undefined
   monotonicMs(): number
   newRequestId(): Uuid
   planAt(plan: string, at: Instant): PlanRevision | undefined
