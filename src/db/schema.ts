@@ -173,12 +173,14 @@ export interface ChangeRequest {
 
 export interface Client {
   application: string;
+  certificates: Generated<string[]>;
   client_id: string;
   ended_at: Timestamp | null;
   jwks: Json | null;
   jwks_uri: string | null;
   profile: string;
   revision: Generated<number>;
+  sender_constraint: string | null;
   tenant_id: string;
 }
 
