@@ -38,8 +38,8 @@ export { explainLine, explainedCallsMax, type ExplainedCall, type ExplainedLine 
 export { rate, type Quantities } from './rate.ts'
 export { loadPriceBook } from './store.ts'
 export { loadInvoices, type KeptInvoice } from './store-invoice.ts'
-export type { InvoiceLine, MoneySink, PushedInvoice } from './money-sink.ts'
-export { pushInvoice, type InvoiceToPush } from './push-invoice.ts'
+export type { InvoiceThere, MoneySink } from './money-sink.ts'
+export { pushInvoices } from './push-invoices.ts'
 export {
   openStripeClient,
   openStripeDoor,

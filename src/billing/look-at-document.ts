@@ -3,8 +3,10 @@ import { appendAuditEntry } from '../audit/index.ts'
 import { systemTransaction, type Database, type Tx } from '../db/index.ts'
 import { settlePayments } from './book-payment.ts'
 import { smallestUnit } from './currency.ts'
-import { compareInvoice, stateOf, type InvoiceState } from './invoice-there.ts'
+import { compareInvoice, stateOf, type InvoiceDifference, type InvoiceState } from './invoice-there.ts'
+import { pricedLines } from './issued-document.ts'
 import type { InvoiceThere, MoneySink } from './money-sink.ts'
+import { comparePrice } from './price-shape.ts'
 import { appendPayment, loadPayments, reversePayment } from './store-payment.ts'
 import { findCustomer } from './store-stripe.ts'
 import {
@@ -14,8 +16,10 @@ import {
   lockLooks,
   writeDifferences,
   writeLook,
+  type IssuedDocument,
   type OutboxInvoice,
 } from './store-stripe-invoice.ts'
+import { loadShapes } from './store-stripe-price.ts'
 
 /** Others who look at the same document at the same time make a look begin anew; they are few. */
 export const looksMax = 8
@@ -67,7 +71,8 @@ export async function writeSeen(
   const customer = (await findCustomer(tx, row.tenantId)) ?? ''
   const differences = compareInvoice(hereOf(row, issued, customer), there)
   const state = stateOf(there, differences)
-  await writeDifferences(tx, row, { differences: state === 'open' ? [] : differences, now })
+  const byPrice = await differencesByPrice(tx, row, issued)
+  await writeDifferences(tx, row, { differences: [...(state === 'open' ? [] : differences), ...byPrice], now })
   // Money for something else than our invoice is not booked on it: somebody has to see what it is first.
   if (state !== 'disagrees') {
     const document = { ...row, license: issued.license, periodStart: issued.periodStart }
@@ -80,6 +85,24 @@ export async function writeSeen(
   const { id: stripeInvoice, status, totalMinor, collectedMinor } = there
   await writeLook(tx, row, { stripeInvoice, status, state, totalMinor, collectedMinor, now })
   return state
+}
+
+/** What the prices there would make of our lines. It changes no state: the invoice there has our amounts. */
+async function differencesByPrice(
+  tx: Tx,
+  { kind, currency }: OutboxInvoice,
+  { document }: IssuedDocument,
+): Promise<readonly InvoiceDifference[]> {
+  if (kind === 'credit_note' || document.kind === 'credit_note') return []
+  const lines = pricedLines(document)
+  const shapes = await loadShapes(
+    tx,
+    lines.map(({ lookupKey }) => lookupKey),
+  )
+  return lines.flatMap((line) => {
+    const shape = shapes.get(line.lookupKey)
+    return shape === undefined ? [] : comparePrice(line, shape, currency)
+  })
 }
 
 const noteInAudit = (

@@ -11,7 +11,7 @@ import {
   rejectReport,
   type EventOutcome,
 } from './store-stripe-event.ts'
-import { findOutboxInvoice, type OutboxInvoice } from './store-stripe-invoice.ts'
+import { findByStripeId, findOutboxInvoice, type OutboxInvoice } from './store-stripe-invoice.ts'
 import type { StripeEvent } from './stripe/read-event.ts'
 
 /** `busy`: others are looking at the same thing again and again; the service sends the event again. */
@@ -52,7 +52,7 @@ function act(needs: LookNeeds, event: StripeEvent, effect: ReturnType<typeof eff
 }
 
 async function lookAt(needs: LookNeeds, event: StripeEvent, of: { kind: DocumentKind; id: string }): Promise<Received> {
-  let known = await inSystem(needs, (tx) => findOutboxInvoice(tx, { stripeInvoice: of.id }))
+  let known = await inSystem(needs, (tx) => findByStripeId(tx, of.id))
   for (let look = 0; look < looksMax; look++) {
     const there = await needs.sink.readDocument(of.kind, of.id)
     if (known === undefined) {
@@ -77,8 +77,7 @@ async function lookAt(needs: LookNeeds, event: StripeEvent, of: { kind: Document
       tell(needs.log, row, written.state)
       return 'done'
     }
-    const { tenantId, invoice } = row
-    known = await inSystem(needs, (tx) => findOutboxInvoice(tx, { tenantId, invoice }))
+    known = await inSystem(needs, (tx) => findOutboxInvoice(tx, row))
   }
   return 'busy'
 }
@@ -103,7 +102,7 @@ async function lookAtPaid(
   const invoices = await needs.sink.findPaidInvoices(by)
   let received: Received = 'not_ours'
   for (const id of invoices.slice(0, -1)) {
-    const row = await inSystem(needs, (tx) => findOutboxInvoice(tx, { stripeInvoice: id }))
+    const row = await inSystem(needs, (tx) => findByStripeId(tx, id))
     if (row === undefined) continue
     const there = await needs.sink.readDocument('invoice', id)
     const written = await inSystem(needs, (tx) => writeSeen(tx, row, { there, now: needs.now() }))
