@@ -52,3 +52,14 @@ export { lookAtDocument, type LookNeeds } from './look-at-document.ts'
 export { receiveEvent, type Received } from './receive-event.ts'
 export { readEvent, type EventRefusal, type StripeEvent } from './stripe/read-event.ts'
 export { syncUsage, type SyncNeeds } from './sync-usage.ts'
+export { importHostUsage, problemsNamedMax, type Imported, type ImportRefusal } from './reconcile/import-host-usage.ts'
+export { reportColumns, type ReportFormat } from './reconcile/host-usage.ts'
+export { classWords, DifferenceClass } from './reconcile/difference.ts'
+export { runReconciliation, type Ran, type RunRefusal } from './reconcile/run-reconciliation.ts'
+export {
+  ExceptionState,
+  loadExceptions,
+  loadReconciliations,
+  type KeptException,
+  type Reconciliation,
+} from './store-reconciliation.ts'
