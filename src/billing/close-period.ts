@@ -202,8 +202,8 @@ const hashesOf = ({ rows, usageSha256, lateRows, lateSha256 }: FrozenUsage) => (
 })
 
 /** The currencies of all plans that a month was used or held under: an invoice has one. */
-function currenciesOf(facts: {
-  frozen: FrozenUsage
+export function currenciesOf(facts: {
+  frozen: Pick<FrozenUsage, 'usage' | 'late'>
   days: readonly { plan: string; planRevision: number }[]
   book: PriceBook
 }): readonly string[] {
@@ -213,7 +213,7 @@ function currenciesOf(facts: {
 }
 
 /** What credit there is: what the last closing left, and what the plan sells with the first month of a term. */
-function creditOf(facts: {
+export function creditOf(facts: {
   facts: LicenseFacts
   book: PriceBook
   standing: readonly StandingClosing[]
