@@ -23,6 +23,11 @@ export { PeriodState, type StandingClosing } from './store-period.ts'
 export { creditInvoice, type CreditRefusal } from './credit-invoice.ts'
 export { DocumentLine, InvoiceDocument, readDocument } from './read-document.ts'
 export { reopenPeriod, type Reopened, type ReopenRefusal } from './reopen-period.ts'
+export { exportFocus, type FocusRefusal, type FocusWish } from './export-focus.ts'
+export { datasets as focusDatasets, type Dataset as FocusDataset } from './focus/columns.ts'
+export { focusFormats, type FocusFormat } from './focus/write-rows.ts'
+export { checkFocus, type FocusChecked, type FocusCheckRefusal, type FocusFile } from './focus-check/check-focus.ts'
+export { rulesTable as focusRulesTable } from './focus-check/rules-table.ts'
 export { exportUsage } from './export-usage.ts'
 export {
   recomputeInvoice,
@@ -32,6 +37,7 @@ export {
   type RecomputeRefusal,
 } from './recompute-invoice.ts'
 export { verifyPeriod, type Verified, type VerifyRefusal } from './verify-period.ts'
+export type { Tax } from './invoice.ts'
 export { invoiceCsv } from './invoice-csv.ts'
 export { invoicePage } from './invoice-page.ts'
 export { explainLine, explainedCallsMax, type ExplainedCall, type ExplainedLine } from './store-explain-line.ts'
