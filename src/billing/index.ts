@@ -20,6 +20,7 @@ export { monthName, monthOf, parseMonth, type Month, type Period } from './month
 export { checklistOf, showPeriod, type ShownPeriod } from './show-period.ts'
 export { listPeriodsOf, type PeriodRow } from './store-list-periods.ts'
 export { PeriodState, type StandingClosing } from './store-period.ts'
+export { previewInvoice, type PreviewedInvoice, type PreviewRefusal } from './preview-invoice.ts'
 export { creditInvoice, type CreditRefusal } from './credit-invoice.ts'
 export { DocumentLine, InvoiceDocument, readDocument } from './read-document.ts'
 export { reopenPeriod, type Reopened, type ReopenRefusal } from './reopen-period.ts'
@@ -38,9 +39,29 @@ export {
 } from './recompute-invoice.ts'
 export { verifyPeriod, type Verified, type VerifyRefusal } from './verify-period.ts'
 export type { Tax } from './invoice.ts'
-export { invoiceCsv } from './invoice-csv.ts'
-export { invoicePage } from './invoice-page.ts'
-export { explainLine, explainedCallsMax, type ExplainedCall, type ExplainedLine } from './store-explain-line.ts'
+export { formTypes, invoiceForms, writeInvoice, type InvoiceForm, type WrittenInvoice } from './write-invoice.ts'
+export {
+  explainLine,
+  explainedCallsMax,
+  type CallCursor,
+  type ExplainedCall,
+  type ExplainedLine,
+} from './store-explain-line.ts'
+export {
+  invoiceState,
+  listInvoices,
+  type InvoiceCursor,
+  type InvoiceRow,
+  type InvoiceState,
+} from './store-list-invoices.ts'
+export {
+  AccountName,
+  listJournal,
+  sumJournal,
+  type JournalAsked,
+  type JournalEntry,
+  type JournalSum,
+} from './store-journal.ts'
 export { rate, type Quantities } from './rate.ts'
 export { loadPriceBook } from './store.ts'
 export { loadInvoices, type KeptInvoice } from './store-invoice.ts'

@@ -80,7 +80,7 @@ export {
 export type { ApplicationFacts, FacilityFacts, KeyFacts, Principal, TenantFacts } from './principal.ts'
 export { pastPrincipal } from './past-principal.ts'
 export { parsePeppers, type Pepper, type Peppers } from './peppers.ts'
-export { isScope, scopes, type Scope } from './scope.ts'
+export { isOperation, isScope, operations, scopes, type Operation, type Scope } from './scope.ts'
 export {
   findTenantId,
   isTenant,

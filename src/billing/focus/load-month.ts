@@ -196,7 +196,7 @@ async function previewOf(
   })
   if (composed.made.lines.length === 0) return undefined
   const number = `provisional-${monthName(month.period)}`
-  return readDocument(invoiceDocument({ ...composed.head, number }, composed.made.lines, undefined))
+  return readDocument(invoiceDocument({ ...composed.head, number, kind: 'preview' }, composed.made.lines, undefined))
 }
 
 /** What late rows change of earlier months, day by day, under the keys of the lines that say so. */
