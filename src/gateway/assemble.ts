@@ -72,6 +72,8 @@ export interface Parts {
   readonly signingKey: string | undefined
   /** Where the outside finds this gateway, without a slash at its end: who issues tokens, and for whom. */
   issuer(): string | undefined
+  /** Where callers can connect with a TLS certificate, if anywhere. */
+  mtlsUrl(): string | undefined
   readonly fetchKeySet: FetchKeySet
   pepper(version: number): Uint8Array | undefined
   credential(deployment: Deployment): string | undefined
@@ -186,6 +188,7 @@ export function assembleGateway(parts: Parts): Gateway {
     publishedKeysOf: (client, kid) => keySets.find(client, kid),
     proofs: memory.proofs,
     issuer: () => parts.issuer(),
+    mtlsUrl: () => parts.mtlsUrl(),
     findLicenses: (tenantId) => directory.findLicenses(tenantId),
     findModel: (model) => directory.catalog().get(model),
     askPolicies: (tenantId, question) =>

@@ -23,6 +23,7 @@ const samples: { readonly [Reason in Refusal['reason']]: readonly Extract<Refusa
   token_expired: [{ reason: 'token_expired', expiredAt: at }],
   token_invalid: [{ reason: 'token_invalid', detail: 'signature' }],
   proof_refused: (['proof_missing', 'proof_replayed'] as const).map((detail) => ({ reason: 'proof_refused', detail })),
+  certificate_refused: [{ reason: 'certificate_refused', detail: 'certificate_missing' }],
   license_missing: [{ reason: 'license_missing' }],
   license_not_started: [{ reason: 'license_not_started', license: 'LIC-1', startsAt: at }],
   license_expired: [{ reason: 'license_expired', license: 'LIC-1', endedAt: at }],

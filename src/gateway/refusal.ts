@@ -106,6 +106,12 @@ export function toWire(refusal: Refusal): Wire {
         message:
           'The access token is bound to a key. Send it as `Authorization: DPoP …` with a fresh proof of that key for this request in `DPoP` (RFC 9449).',
       }
+    case 'certificate_refused':
+      return {
+        ...tokenRefused,
+        message:
+          'The access token is bound to a TLS certificate. Connect with that certificate, where mutual TLS is offered (RFC 8705).',
+      }
     case 'license_missing':
       return { ...permission, code: 'license_not_started', message: 'Your organization has no license yet.' }
     case 'license_not_started':
