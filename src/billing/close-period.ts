@@ -5,7 +5,7 @@ import { agentOf, type Actor } from '../identity/index.ts'
 import { findLicenseRow, loadLicenses, type LicenseFacts } from '../licensing/index.ts'
 import { untilUnfolded } from '../metering/index.ts'
 import type { Basis } from './basis.ts'
-import { checkPeriod, type CheckedItem, type CheckItem, type Reconciled } from './checklist.ts'
+import { checkPeriod, type CheckedItem, type CheckItem } from './checklist.ts'
 import { countDays } from './count-days.ts'
 import { smallestUnit } from './currency.ts'
 import { freezeUsage, type FrozenUsage } from './freeze-usage.ts'
@@ -14,6 +14,7 @@ import { composeInvoice, issueInvoice } from './issue-invoice.ts'
 import { firstMonth, monthsFrom } from './license-months.ts'
 import { daysIn, monthName, type Month, type Period } from './month.ts'
 import { planRevisionAt, type PriceBook } from './prices.ts'
+import { reconciledMonth } from './reconcile/reconciled-month.ts'
 import { exactly, roundHalfEven } from './round.ts'
 import { loadPriceBook } from './store.ts'
 import {
@@ -39,8 +40,6 @@ export type CloseRefusal =
 export interface ClosingNeeds {
   readonly database: Database
   readonly startSha256: StartSha256
-  /** What the comparison with the host's and Stripe's figures says; absent where none is set up. */
-  readonly reconciled?: ((tx: Tx, of: Month) => Promise<Reconciled>) | undefined
   readonly tax?: Tax | undefined
 }
 
@@ -66,7 +65,7 @@ export async function closePeriod(
   wish: { license: string; period: Period; reasons: ReadonlyMap<CheckItem, string>; actor: Actor; now: Instant },
 ): Promise<Result<Closed, CloseRefusal>> {
   await untilUnfolded(needs.database)
-  const begun = await systemTransaction(needs.database, 'bill', (tx) => beginClosing(tx, needs, wish))
+  const begun = await systemTransaction(needs.database, 'bill', (tx) => beginClosing(tx, wish))
   if (!begun.ok) return begun
   return systemTransaction(needs.database, 'bill', (tx) => finishClosing(tx, needs, { ...wish, ...begun.value }))
 }
@@ -80,7 +79,6 @@ interface Begun {
 
 async function beginClosing(
   tx: Tx,
-  needs: ClosingNeeds,
   wish: { license: string; period: Period; reasons: ReadonlyMap<CheckItem, string>; actor: Actor; now: Instant },
 ): Promise<Result<Begun, CloseRefusal>> {
   const { license, period, reasons, actor, now } = wish
@@ -105,7 +103,7 @@ async function beginClosing(
       period,
       now,
       earlierOpen: monthsFrom(first, period).filter(({ start }) => !closed.has(start)),
-      reconciled: (await needs.reconciled?.(tx, month)) ?? 'not_set_up',
+      reconciled: await reconciledMonth(tx, month),
     },
     reasons,
   )

@@ -15,7 +15,7 @@ export {
 export { CheckItem, mayBeExplained, type CheckedItem, type Reconciled } from './checklist.ts'
 export { closePeriod, type Closed, type CloseRefusal, type ClosingNeeds } from './close-period.ts'
 export { listPeriods, type ListedPeriod } from './list-periods.ts'
-export { monthName, monthOf, parseMonth, type Month, type Period } from './month.ts'
+export { monthAfter, monthName, monthOf, parseMonth, type Month, type Period } from './month.ts'
 export { creditInvoice, type CreditRefusal } from './credit-invoice.ts'
 export { DocumentLine, InvoiceDocument, readDocument } from './read-document.ts'
 export { reopenPeriod, type Reopened, type ReopenRefusal } from './reopen-period.ts'
@@ -50,3 +50,6 @@ export {
   type KeptException,
   type Reconciliation,
 } from './store-reconciliation.ts'
+export type { StripeBooks } from './reconcile/stripe-books.ts'
+export { stripeBooks } from './stripe/read-books.ts'
+export { acceptException, correctException, type ResolveRefusal } from './reconcile/resolve-exception.ts'

@@ -56,9 +56,9 @@ export async function explainLine(tx: Tx, of: { number: string; line: number }):
       join license_revision r on r.tenant_id = e.tenant_id and r.license = e.license and r.revision = e.license_revision
       where e.tenant_id = ${invoice.tenantId} and e.license = ${invoice.license}
         and e.started_at >= ${month} and e.started_at < ${new Date(end)} and ${among}) e
-    where e.model = ${line.model ?? ''} and e.license_revision = ${line.licenseRevision ?? 0}
+    where e.outcome <> 'expired' and e.model = ${line.model ?? ''} and e.license_revision = ${line.licenseRevision ?? 0}
       and e.plan = ${line.plan ?? ''} and e.plan_revision = ${line.planRevision ?? 0} and e.phase = ${line.phase}
-      and e.quantity > 0
+      and e.quantity <> 0
     order by e.started_at, e.request_id, e.attempt limit ${explainedCallsMax}`.execute(tx)
   return {
     calls: rows[0]?.calls ?? 0n,

@@ -10,6 +10,7 @@ import {
   runReconciliation,
   type KeptException,
   type Period,
+  type StripeBooks,
 } from '../../billing/index.ts'
 import { operator } from '../operator.ts'
 import { reportMisuse, reportRefusal, type Io } from '../report.ts'
@@ -17,6 +18,8 @@ import { reportMisuse, reportRefusal, type Io } from '../report.ts'
 export interface ReconcileIo extends Io {
   readonly now: Instant
   readonly database: Database
+  /** Undefined where there is no key for Stripe. */
+  readonly stripe: StripeBooks | undefined
 }
 
 const readOptions = (args: readonly string[]) =>
@@ -51,7 +54,7 @@ export async function runReconcile(args: readonly string[], io: ReconcileIo): Pr
 const person = (name: string | undefined) => (name === undefined ? operator() : { ...operator(), name })
 
 async function run(io: ReconcileIo, period: Period, { by }: Options): Promise<0 | 1> {
-  const ran = await runReconciliation(io.database, { period, actor: person(by), now: io.now })
+  const ran = await runReconciliation(io, { period, actor: person(by), now: io.now })
   const month = monthName(period)
   if (!ran.ok)
     return reportRefusal(
