@@ -43,7 +43,10 @@ export { importHostUsage, problemsNamedMax, type Imported, type ImportRefusal } 
 export { reportColumns, type ReportFormat } from './reconcile/host-usage.ts'
 export { classWords, DifferenceClass } from './reconcile/difference.ts'
 export { runReconciliation, type Ran, type RunRefusal } from './reconcile/run-reconciliation.ts'
+export { exceptionsOnPageMax, reconciliationPage } from './reconcile/reconciliation-page.ts'
+export { reconciliationCsv, reconciliationCsvHeader } from './reconcile/reconciliation-csv.ts'
 export {
+  countExceptions,
   ExceptionState,
   loadExceptions,
   loadReconciliations,
