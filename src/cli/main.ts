@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
 import { Failure, instant, type Instant } from '../kernel/index.ts'
 import { migrateDatabase, type Database } from '../db/index.ts'
+import { openStripeClient, stripeBooks, type StripeBooks } from '../billing/index.ts'
 import { ConfigError, readConfig, type Config } from '../platform/node/config.ts'
 import { findDatabase } from '../platform/node/find-database.ts'
 import { EmbeddedPostgresError } from '../platform/node/embedded-postgres-error.ts'
@@ -131,7 +132,7 @@ async function run(noun: string, rest: readonly string[], io: CommandIo): Promis
     case 'host-usage':
       return onDatabase(io, (database) => runHostUsage(rest, { ...io, database }))
     case 'reconcile':
-      return onDatabase(io, (database) => runReconcile(rest, { ...io, database }))
+      return onDatabase(io, (database, { config }) => runReconcile(rest, { ...io, database, stripe: booksOf(config) }))
     case 'period':
       return onDatabase(io, (database) => runPeriod(rest, { ...io, database }))
     case 'invoice':
@@ -145,6 +146,9 @@ async function run(noun: string, rest: readonly string[], io: CommandIo): Promis
       return reportMisuse(io, `there is no \`${noun}\`: formulary help lists what there is`)
   }
 }
+
+const booksOf = ({ STRIPE_SECRET_KEY: secretKey, STRIPE_API_BASE: apiBase }: Config): StripeBooks | undefined =>
+  secretKey === undefined ? undefined : stripeBooks(openStripeClient({ secretKey, apiBase }))
 
 async function onDatabase(
   io: CommandIo,
