@@ -4,6 +4,7 @@ import { listAuditEntries } from './operations/audit.ts'
 import { getPlan, listModels, listPlans, listPolicies } from './operations/catalog.ts'
 import { approveRequest, getRequest, listRequests, rejectRequest } from './operations/change-requests.ts'
 import { decideUseAsOf, replayDecision } from './operations/decisions.ts'
+import { getClient, listTenantClients, revokeTokensOfClient } from './operations/clients.ts'
 import { applyTree, planTree } from './operations/declarations.ts'
 import { listTenantKeys, makeKey, revokeOneKey, rotateOneKey } from './operations/keys.ts'
 import {
@@ -16,7 +17,24 @@ import {
 } from './operations/license-acts.ts'
 import { amendOneLicense, createLicense, renewOneLicense, transferOneLicense } from './operations/license-grants.ts'
 import { getLicense, getLicenseAsOf, getLicenseHistory, listLicenses } from './operations/licenses.ts'
+import {
+  creditOneInvoice,
+  explainInvoiceLine,
+  getInvoice,
+  listAllInvoices,
+  previewOneInvoice,
+} from './operations/invoices.ts'
+import { listJournalEntries, sumJournalEntries } from './operations/journal.ts'
 import { acknowledgeChangeNotice, issueChangeNotice, listChangeNotices } from './operations/notices.ts'
+import {
+  closeOnePeriod,
+  getPeriod,
+  listAllPeriods,
+  listLicensePeriods,
+  reopenOnePeriod,
+  verifyOnePeriod,
+} from './operations/periods.ts'
+import { endManySessions, endOneSession, listLiveSessions, showOwnSession } from './operations/sessions.ts'
 import { getTenant, listApplications, listFacilities, listTenants } from './operations/tenants.ts'
 import { reportTenantUsage } from './operations/usage.ts'
 import {
@@ -38,6 +56,9 @@ export const operations: readonly AnyOperation[] = [
   makeKey,
   rotateOneKey,
   revokeOneKey,
+  listTenantClients,
+  getClient,
+  revokeTokensOfClient,
   listLicenses,
   createLicense,
   getLicense,
@@ -68,10 +89,27 @@ export const operations: readonly AnyOperation[] = [
   decideUseAsOf,
   replayDecision,
   reportTenantUsage,
+  listAllPeriods,
+  listLicensePeriods,
+  getPeriod,
+  closeOnePeriod,
+  reopenOnePeriod,
+  verifyOnePeriod,
+  previewOneInvoice,
+  listAllInvoices,
+  getInvoice,
+  explainInvoiceLine,
+  creditOneInvoice,
+  listJournalEntries,
+  sumJournalEntries,
   listAuditEntries,
   listTokens,
   makeToken,
   revokeToken,
+  showOwnSession,
+  listLiveSessions,
+  endManySessions,
+  endOneSession,
   listRequests,
   getRequest,
   approveRequest,

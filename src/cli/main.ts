@@ -18,9 +18,11 @@ import { runLicense } from './commands/license.ts'
 import { runLicenseDocument, runLicenseVerify, signingVerbs } from './commands/license-document.ts'
 import { runRecompute } from './commands/recompute.ts'
 import { runTenants } from './commands/tenants.ts'
+import { runHostUsage } from './commands/host-usage.ts'
 import { runInvoice } from './commands/invoice.ts'
 import { runNotice } from './commands/notice.ts'
 import { runPeriod } from './commands/period.ts'
+import { runReconcile } from './commands/reconcile.ts'
 import { runUsage } from './commands/usage.ts'
 import { runVersion } from './commands/version.ts'
 import { reportMisuse, reportRefusal, type Io } from './report.ts'
@@ -50,6 +52,11 @@ const usage = `usage: formulary <noun> <verb> [--json]
   decision replay <request id>           makes the decision on a recorded call again, with the facts of then
   usage report                           [--tenant name] [--from date] [--to date]
   usage export <license> --month 2026-10 [--late]  the rows that its invoice counts, as CSV
+  host-usage import <file>               --deployment east --month 2026-10 [--format csv|json]  what a host says it served
+  reconcile run --month 2026-10          holds the ledger against the hosts and Stripe
+  reconcile show --month 2026-10         [--format text|json|csv|html]  what agrees, and what does not
+  reconcile exceptions                   [--month 2026-10] [--state open] [--class class] [--tenant name]
+  reconcile resolve <exception id>       --as corrected|accepted --reason text [--by name --approved-by name]
   period list <license>                  its months, and what their closings froze
   period close <license> --month 2026-10 [--explain item=reason]…  freezes the month and issues its invoice
   period verify <license> --month 2026-10  makes rows' hash and invoice again, and compares
@@ -136,6 +143,10 @@ async function run(noun: string, rest: readonly string[], io: CommandIo): Promis
       return onDatabase(io, (database) => runExport(rest, { ...io, database }))
     case 'journal':
       return onDatabase(io, (database) => runJournal(rest, { ...io, database }))
+    case 'host-usage':
+      return onDatabase(io, (database) => runHostUsage(rest, { ...io, database }))
+    case 'reconcile':
+      return onDatabase(io, (database) => runReconcile(rest, { ...io, database }))
     case 'period':
       if (rest[0] === 'evidence' && rest.includes('--verify')) return runEvidenceVerify(rest.slice(1), io)
       return onDatabase(io, (database) => runPeriod(rest, { ...io, database }))

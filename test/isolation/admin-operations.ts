@@ -19,6 +19,8 @@ export interface About {
   readonly license: string
   readonly keyId: string
   readonly notice: string
+  readonly invoice: string
+  readonly session: string
 }
 
 const everybody: readonly Role[] = ['owner-admin', 'licensing', 'finance', 'auditor', 'tenant-admin', 'tenant-viewer']
@@ -26,13 +28,28 @@ const owners: readonly Role[] = ['owner-admin', 'licensing', 'finance', 'auditor
 const office: readonly Role[] = ['owner-admin', 'licensing']
 const keepers: readonly Role[] = [...office, 'tenant-admin']
 
+const finance: readonly Role[] = ['owner-admin', 'finance']
+const auditors: readonly Role[] = [...finance, 'auditor']
+const payers: readonly Role[] = [...auditors, 'tenant-admin', 'tenant-viewer']
+const deciders: readonly Role[] = [...office, 'finance']
+
 const reason = { reason: 'a test' }
 const step = { to: 'owner', reason: 'a test' }
 
 /** Every operation of the control plane, with a request for it that is well formed. */
-export function adminOperations({ tenant, application, license, keyId, notice }: About): readonly AdminOperation[] {
+export function adminOperations({
+  tenant,
+  application,
+  license,
+  keyId,
+  notice,
+  invoice,
+  session,
+}: About): readonly AdminOperation[] {
   const grant = { license, plan: 'standard' }
   const version = '/models/scribe/versions/9.9.9'
+  const month = `/licenses/${license}/periods/${new Date().toISOString().slice(0, 7)}`
+  const next = new Date(Date.UTC(new Date().getUTCFullYear(), new Date().getUTCMonth() + 1)).toISOString().slice(0, 7)
   const nobody = '00000000-0000-4000-8000-000000000000'
   const read = (id: string, path: string, roles: readonly Role[], isOfTenant = false): AdminOperation => ({
     id,
@@ -56,6 +73,12 @@ export function adminOperations({ tenant, application, license, keyId, notice }:
     act('createKey', `/tenants/${tenant}/applications/${application}/keys`, keepers, { body: {}, isOfTenant: true }),
     act('rotateKey', `/keys/${keyId}/rotate`, keepers, { body: {}, isOfTenant: true }),
     act('revokeKey', `/keys/${keyId}/revoke`, keepers, { body: reason, isOfTenant: true }),
+    read('listClients', `/tenants/${tenant}/clients`, everybody, true),
+    read('getClient', `/clients/${tenant}.${application}`, everybody, true),
+    act('revokeClientTokens', `/clients/${tenant}.${application}/revoke-tokens`, keepers, {
+      body: reason,
+      isOfTenant: true,
+    }),
     read('listLicenses', '/licenses', everybody),
     act('createLicense', `/tenants/${tenant}/licenses`, office, { body: { grant } }),
     read('getLicense', `/licenses/${license}`, everybody, true),
@@ -92,14 +115,34 @@ export function adminOperations({ tenant, application, license, keyId, notice }:
     ]),
     read('replayDecision', `/decisions/${nobody}`, [...office, 'auditor']),
     read('reportUsage', `/usage?tenant=${tenant}`, everybody, true),
+    read('listPeriods', `/periods?tenant=${tenant}`, payers, true),
+    read('listLicensePeriods', `/licenses/${license}/periods`, payers, true),
+    read('getPeriod', month, payers, true),
+    act('closePeriod', `${month}/close`, finance, { body: {}, ifMatch: true }),
+    act('reopenPeriod', `${month}/reopen`, finance, { body: reason, ifMatch: true }),
+    read('verifyPeriod', `${month}/verification`, auditors),
+    read('previewInvoice', `/licenses/${license}/periods/${next}/preview`, payers, true),
+    read('listInvoices', `/invoices?tenant=${tenant}`, payers, true),
+    read('getInvoice', `/invoices/${invoice}`, payers, true),
+    read('explainInvoiceLine', `/invoices/${invoice}/lines/1`, payers, true),
+    act('creditInvoice', `/invoices/INV-999999/credit`, finance, { body: reason }),
+    read('listJournal', `/journal?tenant=${tenant}`, auditors),
+    read('sumJournal', `/journal/sums?tenant=${tenant}`, auditors),
     read('listAuditEntries', `/audit?tenant=${tenant}`, [...office, 'auditor', 'tenant-admin'], true),
     read('listAdminTokens', '/admin-tokens', ['owner-admin', 'auditor']),
     act('createAdminToken', '/admin-tokens', ['owner-admin'], { body: { name: 'x', roles: ['tenant-admin'] } }),
     act('revokeAdminToken', `/admin-tokens/none/revoke`, ['owner-admin'], { body: reason }),
-    read('listChangeRequests', '/change-requests', [...office, 'auditor']),
-    read('getChangeRequest', `/change-requests/${nobody}`, [...office, 'auditor']),
-    act('approveChangeRequest', `/change-requests/${nobody}/approve`, office, { body: reason }),
-    act('rejectChangeRequest', `/change-requests/${nobody}/reject`, office, { body: reason }),
+    read('getSession', '/session', everybody),
+    read('listSessions', `/sessions?tenant=${tenant}`, ['owner-admin', 'auditor', 'tenant-admin'], true),
+    act('endSessions', '/sessions/end', ['owner-admin', 'tenant-admin'], {
+      body: { tenant, ...reason },
+      isOfTenant: true,
+    }),
+    act('endSession', `/sessions/${session}/end`, ['owner-admin', 'tenant-admin'], { body: reason, isOfTenant: true }),
+    read('listChangeRequests', '/change-requests', owners),
+    read('getChangeRequest', `/change-requests/${nobody}`, owners),
+    act('approveChangeRequest', `/change-requests/${nobody}/approve`, deciders, { body: reason }),
+    act('rejectChangeRequest', `/change-requests/${nobody}/reject`, deciders, { body: reason }),
     act('planDeclarations', '/declarations/plan', office, { body: { tree: {} } }),
     act('applyDeclarations', '/declarations/apply', office, { body: { tree: {}, plan_digest: 'none' } }),
   ]

@@ -3,7 +3,7 @@ import type { Tx } from '../../db/index.ts'
 import { loadLicenses, type LicenseFacts } from '../../licensing/index.ts'
 import type { Basis } from '../basis.ts'
 import { countDays } from '../count-days.ts'
-import { creditOf } from '../close-period.ts'
+import { creditOf } from '../make-basis.ts'
 import { noTax, invoiceDocument, type Tax } from '../invoice.ts'
 import { composeInvoice } from '../issue-invoice.ts'
 import { firstMonth, monthsFrom } from '../license-months.ts'
@@ -141,7 +141,7 @@ async function openBasis(
     use: { currency, daysInPeriod: daysIn(month.period), usage: quantitiesOf(own), ...days },
     conditions: facts.revisions.map(({ revision, termEnd, evaluation }) => ({ revision, termEnd, evaluation })),
     late: lateMonths.map(([periodStart, use]) => ({ periodStart, usage: quantitiesOf(use) })),
-    credit: creditOf({ facts, book, standing: closings, period: month.period, currency }),
+    credit: creditOf({ license: facts, book, standing: closings }, month.period, currency),
   }
 }
 
@@ -196,7 +196,7 @@ async function previewOf(
   })
   if (composed.made.lines.length === 0) return undefined
   const number = `provisional-${monthName(month.period)}`
-  return readDocument(invoiceDocument({ ...composed.head, number }, composed.made.lines, undefined))
+  return readDocument(invoiceDocument({ ...composed.head, number, kind: 'preview' }, composed.made.lines, undefined))
 }
 
 /** What late rows change of earlier months, day by day, under the keys of the lines that say so. */
