@@ -49,6 +49,7 @@ export function routesOf({ account, knobs, emit }: { account: Account; knobs: Kn
   get('/v1/customers/:id', (id) => showCustomer(account, id))
   app.delete('/v1/customers/:id', (c) => c.json(deleteCustomer(account, c.req.param('id'), emit)))
   post('/v1/products', (_, params) => createProduct(account, params))
+  get('/v1/products', (_, params) => pageOf('/v1/products', newestFirst(account.products), params))
   get('/v1/products/:id', (id) => account.require(account.products, 'product', id))
   post('/v1/prices', (_, params) => createPrice(account, params))
   get('/v1/prices', (_, params) => listPrices(account, params))

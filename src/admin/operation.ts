@@ -49,6 +49,14 @@ export interface Reply {
   readonly etag?: string | undefined
   /** Members of the body that are shown once and kept nowhere. */
   readonly secrets?: readonly string[]
+  /** The body in another form, such as a page, when that was asked for. */
+  readonly written?: Written | undefined
+}
+
+/** An answer that is no JSON. */
+export interface Written {
+  readonly headers: Readonly<Record<string, string>>
+  readonly text: string
 }
 
 export type Done = Result<Reply, readonly AdminRefusal[]>
@@ -67,6 +75,8 @@ export interface Operation<Params, Query, Body> {
   readonly query: z.ZodType<Query>
   readonly body: z.ZodType<Body> | undefined
   readonly answer: z.ZodType
+  /** Other content types that it may answer in. */
+  readonly forms: readonly string[]
   /** Whether it makes something new: then it needs an `Idempotency-Key`. */
   readonly creates: boolean
   /** Whether it needs `If-Match`; a "no" never waits for anybody's latest look, and takes it only when it is given. */
@@ -85,7 +95,7 @@ export interface AnyOperation extends Omit<Operation<unknown, unknown, unknown>,
 const Nothing = z.strictObject({})
 
 type Defaults<Params, Query, Body> = Partial<
-  Pick<Operation<Params, Query, Body>, 'params' | 'query' | 'body' | 'creates' | 'guard'>
+  Pick<Operation<Params, Query, Body>, 'params' | 'query' | 'body' | 'creates' | 'guard' | 'forms'>
 >
 
 /**
@@ -101,6 +111,7 @@ export function defineOperation<Params = Record<string, never>, Query = Record<s
     body: undefined,
     creates: false,
     guard: 'none' as const,
+    forms: [],
     ...operation,
   }
   // Its own schemas have parsed whatever it is given.

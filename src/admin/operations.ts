@@ -17,6 +17,14 @@ import {
 } from './operations/license-acts.ts'
 import { amendOneLicense, createLicense, renewOneLicense, transferOneLicense } from './operations/license-grants.ts'
 import { getLicense, getLicenseAsOf, getLicenseHistory, listLicenses } from './operations/licenses.ts'
+import {
+  creditOneInvoice,
+  explainInvoiceLine,
+  getInvoice,
+  listAllInvoices,
+  previewOneInvoice,
+} from './operations/invoices.ts'
+import { listJournalEntries, sumJournalEntries } from './operations/journal.ts'
 import { acknowledgeChangeNotice, issueChangeNotice, listChangeNotices } from './operations/notices.ts'
 import {
   closeOnePeriod,
@@ -87,6 +95,13 @@ export const operations: readonly AnyOperation[] = [
   closeOnePeriod,
   reopenOnePeriod,
   verifyOnePeriod,
+  previewOneInvoice,
+  listAllInvoices,
+  getInvoice,
+  explainInvoiceLine,
+  creditOneInvoice,
+  listJournalEntries,
+  sumJournalEntries,
   listAuditEntries,
   listTokens,
   makeToken,

@@ -3,8 +3,10 @@ import { appendAuditEntry } from '../audit/index.ts'
 import { systemTransaction, type Database, type Tx } from '../db/index.ts'
 import { settlePayments } from './book-payment.ts'
 import { smallestUnit } from './currency.ts'
-import { compareInvoice, stateOf, type InvoiceState } from './invoice-there.ts'
+import { compareInvoice, stateOf, type InvoiceDifference, type InvoiceState } from './invoice-there.ts'
+import { pricedLines } from './issued-document.ts'
 import type { InvoiceThere, MoneySink } from './money-sink.ts'
+import { comparePrice } from './price-shape.ts'
 import { appendPayment, loadPayments, reversePayment } from './store-payment.ts'
 import { findCustomer } from './store-stripe.ts'
 import {
@@ -14,8 +16,10 @@ import {
   lockLooks,
   writeDifferences,
   writeLook,
+  type IssuedDocument,
   type OutboxInvoice,
 } from './store-stripe-invoice.ts'
+import { loadShapes } from './store-stripe-price.ts'
 
 /** Others who look at the same document at the same time make a look begin anew; they are few. */
 export const looksMax = 8
@@ -27,21 +31,23 @@ export interface LookNeeds {
   readonly now: () => Instant
 }
 
-/** Looks at a document at the service, and writes what is seen. Returns its state; undefined when it was never brought there. */
-export async function lookAtDocument(
-  needs: LookNeeds,
-  of: { tenantId: string; invoice: string },
-): Promise<InvoiceState | undefined> {
+/**
+ * Looks at a document at the service, and writes what is seen. Returns it as it is now; undefined when it is not there, or when
+ * others were always quicker.
+ */
+export async function lookAtDocument(needs: LookNeeds, known: OutboxInvoice): Promise<OutboxInvoice | undefined> {
+  const inSystem = <T>(work: (tx: Tx) => Promise<T>) => systemTransaction(needs.database, 'sync-billing', work)
+  let row: OutboxInvoice | undefined = known
   for (let look = 0; look < looksMax; look++) {
-    const row = await systemTransaction(needs.database, 'sync-billing', (tx) => findOutboxInvoice(tx, of))
     if (row?.stripeInvoice === undefined) return undefined
-    const there = await needs.sink.readDocument(row.kind, row.stripeInvoice)
-    const written = await systemTransaction(needs.database, 'sync-billing', (tx) =>
-      writeSeen(tx, row, { there, now: needs.now() }),
-    )
-    if (written === 'moved') continue
-    tell(needs.log, row, written)
-    return written
+    const seen: OutboxInvoice = row
+    const there = await needs.sink.readDocument(seen.kind, row.stripeInvoice)
+    const state = await inSystem((tx) => writeSeen(tx, seen, { there, now: needs.now() }))
+    if (state !== 'moved') {
+      tell(needs.log, seen, state)
+      return { ...seen, state, looks: seen.looks + 1 }
+    }
+    row = await inSystem((tx) => findOutboxInvoice(tx, seen))
   }
   return undefined
 }
@@ -67,7 +73,8 @@ export async function writeSeen(
   const customer = (await findCustomer(tx, row.tenantId)) ?? ''
   const differences = compareInvoice(hereOf(row, issued, customer), there)
   const state = stateOf(there, differences)
-  await writeDifferences(tx, row, { differences: state === 'open' ? [] : differences, now })
+  const byPrice = await differencesByPrice(tx, row, issued)
+  await writeDifferences(tx, row, { differences: [...(state === 'open' ? [] : differences), ...byPrice], now })
   // Money for something else than our invoice is not booked on it: somebody has to see what it is first.
   if (state !== 'disagrees') {
     const document = { ...row, license: issued.license, periodStart: issued.periodStart }
@@ -80,6 +87,24 @@ export async function writeSeen(
   const { id: stripeInvoice, status, totalMinor, collectedMinor } = there
   await writeLook(tx, row, { stripeInvoice, status, state, totalMinor, collectedMinor, now })
   return state
+}
+
+/** What the prices there would make of our lines. It changes no state: the invoice there has our amounts. */
+async function differencesByPrice(
+  tx: Tx,
+  { kind, currency }: OutboxInvoice,
+  { document }: IssuedDocument,
+): Promise<readonly InvoiceDifference[]> {
+  if (kind === 'credit_note' || document.kind === 'credit_note') return []
+  const lines = pricedLines(document)
+  const shapes = await loadShapes(
+    tx,
+    lines.map(({ lookupKey }) => lookupKey),
+  )
+  return lines.flatMap((line) => {
+    const shape = shapes.get(line.lookupKey)
+    return shape === undefined ? [] : comparePrice(line, shape, currency)
+  })
 }
 
 const noteInAudit = (

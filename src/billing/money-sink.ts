@@ -1,4 +1,5 @@
 import type { Instant } from '../kernel/index.ts'
+import type { PriceShape } from './price-shape.ts'
 
 /** The cumulative total of one hour, for the customer and meter that the sink knows. */
 export interface UsageReport {
@@ -20,6 +21,8 @@ export interface InvoiceLine {
   readonly description: string
   /** Smallest units of the currency. */
   readonly amountMinor: bigint
+  /** What is sold, where it is one thing. */
+  readonly sku?: string | undefined
 }
 
 export interface InvoicePush {
@@ -32,10 +35,32 @@ export interface InvoicePush {
   readonly idempotencyKey: string
 }
 
-export interface PushedInvoice {
-  readonly id: string
-  readonly status: string
-  readonly totalMinor: bigint
+export interface CreditPush {
+  /** Our number. */
+  readonly invoice: string
+  /** The invoice that it takes back, as the service calls it. */
+  readonly credits: string
+  /** Above zero. */
+  readonly amountMinor: bigint
+  readonly reason: string
+  readonly idempotencyKey: string
+}
+
+export interface PriceWish {
+  /** One for each thing sold and revision of a plan. */
+  readonly lookupKey: string
+  readonly product: string
+  /** ISO 4217, upper case. */
+  readonly currency: string
+  /** Whose count it prices; none of what is not counted. */
+  readonly meterId: string | undefined
+  readonly shape: PriceShape
+}
+
+export interface PriceThere {
+  readonly price: string
+  /** As it is there, which may not be as it was wished. */
+  readonly shape: PriceShape
 }
 
 export interface LineThere {
@@ -91,8 +116,12 @@ export interface MoneySink {
     from: Instant
     to: Instant
   }): Promise<ReadonlyMap<Instant, bigint>>
-  pushInvoice(invoice: InvoicePush): Promise<PushedInvoice>
-  findInvoice(id: string): Promise<PushedInvoice>
+  ensureProduct(of: { sku: string; name: string }): Promise<string>
+  ensurePrice(wish: PriceWish): Promise<PriceThere>
+  /** A draft with all its lines, or what became of it. Returns the service's id. */
+  draftInvoice(invoice: InvoicePush): Promise<string>
+  finalizeInvoice(id: string, idempotencyKey: string): Promise<void>
+  issueCredit(credit: CreditPush): Promise<string>
   /** As it stands now; undefined when it was deleted. */
   readDocument(kind: DocumentKind, id: string): Promise<InvoiceThere | undefined>
   /** The invoices that a charge or a refund paid, or gave back. */

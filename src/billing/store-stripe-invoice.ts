@@ -1,10 +1,10 @@
-import { sql } from 'kysely'
+import { sql, type Selectable } from 'kysely'
 import { z } from 'zod'
 import { instantOf, type Instant, type Uuid } from '../kernel/index.ts'
-import type { Tx } from '../db/index.ts'
+import type { DB, Tx } from '../db/index.ts'
+import { linesToPush } from './issued-document.ts'
 import { invoiceStates, type InvoiceDifference, type InvoiceHere, type InvoiceState } from './invoice-there.ts'
-import type { InvoiceLine } from './money-sink.ts'
-import { readDocument } from './read-document.ts'
+import { readDocument, type InvoiceDocument } from './read-document.ts'
 
 export const InvoiceStateOf = z.enum(invoiceStates)
 const Kind = z.enum(['invoice', 'credit_note'])
@@ -22,34 +22,40 @@ export interface OutboxInvoice {
   readonly looks: number
 }
 
-/** One by what the service calls it, or by what we do. */
 export async function findOutboxInvoice(
   tx: Tx,
-  by: { readonly stripeInvoice: string } | { readonly tenantId: Uuid; readonly invoice: string },
+  of: { readonly tenantId: Uuid; readonly invoice: string },
 ): Promise<OutboxInvoice | undefined> {
   const row = await tx
     .selectFrom('stripe_invoice')
     .selectAll()
-    .where((eb) =>
-      'stripeInvoice' in by
-        ? eb('stripe_invoice', '=', by.stripeInvoice)
-        : eb.and([eb('tenant_id', '=', by.tenantId), eb('invoice', '=', by.invoice)]),
-    )
+    .where('tenant_id', '=', of.tenantId)
+    .where('invoice', '=', of.invoice)
     .executeTakeFirst()
-  return (
-    row && {
-      tenantId: row.tenant_id,
-      invoice: row.invoice,
-      kind: Kind.parse(row.kind),
-      stripeInvoice: row.stripe_invoice ?? undefined,
-      idempotencyKey: row.idempotency_key,
-      currency: row.currency,
-      totalMinor: row.total_minor,
-      state: InvoiceStateOf.parse(row.state),
-      looks: row.looks,
-    }
-  )
+  return row && readOutboxRow(row)
 }
+
+/** By what the service calls it. */
+export async function findByStripeId(tx: Tx, stripeInvoice: string): Promise<OutboxInvoice | undefined> {
+  const row = await tx
+    .selectFrom('stripe_invoice')
+    .selectAll()
+    .where('stripe_invoice', '=', stripeInvoice)
+    .executeTakeFirst()
+  return row && readOutboxRow(row)
+}
+
+export const readOutboxRow = (row: Selectable<DB['stripe_invoice']>): OutboxInvoice => ({
+  tenantId: row.tenant_id,
+  invoice: row.invoice,
+  kind: Kind.parse(row.kind),
+  stripeInvoice: row.stripe_invoice ?? undefined,
+  idempotencyKey: row.idempotency_key,
+  currency: row.currency,
+  totalMinor: row.total_minor,
+  state: InvoiceStateOf.parse(row.state),
+  looks: row.looks,
+})
 
 /** How often it has been looked at until now; whoever looks at the same time waits here. */
 export async function lockLooks(tx: Tx, { tenantId, invoice }: { tenantId: Uuid; invoice: string }): Promise<number> {
@@ -63,7 +69,7 @@ export async function lockLooks(tx: Tx, { tenantId, invoice }: { tenantId: Uuid;
   return looks
 }
 
-/** Our document as it is issued: whose it is, and its lines by their numbers. */
+/** Our document as it is issued, and whose it is. */
 export interface IssuedDocument {
   readonly license: string
   readonly periodStart: Instant
@@ -71,8 +77,7 @@ export interface IssuedDocument {
   readonly entryId: Uuid
   /** Of a credit note: the invoice that it takes back. */
   readonly credits: string | undefined
-  readonly reason: string | undefined
-  readonly lines: readonly InvoiceLine[]
+  readonly document: InvoiceDocument
 }
 
 export async function loadIssued(tx: Tx, of: { tenantId: Uuid; invoice: string }): Promise<IssuedDocument> {
@@ -83,24 +88,15 @@ export async function loadIssued(tx: Tx, of: { tenantId: Uuid; invoice: string }
     .where('invoice.tenant_id', '=', of.tenantId)
     .where('number', '=', of.invoice)
     .executeTakeFirstOrThrow()
-  const { lines, reason } = readDocument(row.document)
   return {
     license: row.license,
     periodStart: instantOf(row.period_start),
     tenantName: row.name,
     entryId: row.entry_id,
     credits: row.credits ?? undefined,
-    reason,
-    lines: lines.map(({ line, description, amount }) => ({
-      line: String(line),
-      description,
-      amountMinor: minorOf(amount),
-    })),
+    document: readDocument(row.document),
   }
 }
-
-/** "1234.50" is 123450 cents: a document has every decimal of its currency. */
-const minorOf = (amount: string): bigint => BigInt(amount.replace('.', ''))
 
 /** What is to stand at the service. A credit note there is one amount. */
 export const hereOf = (row: OutboxInvoice, issued: IssuedDocument, customer: string): InvoiceHere => ({
@@ -108,7 +104,7 @@ export const hereOf = (row: OutboxInvoice, issued: IssuedDocument, customer: str
   customer,
   currency: row.currency,
   totalMinor: row.totalMinor,
-  lines: row.kind === 'credit_note' ? [{ line: 'total', amountMinor: row.totalMinor }] : issued.lines,
+  lines: row.kind === 'credit_note' ? [{ line: 'total', amountMinor: row.totalMinor }] : linesToPush(issued.document),
 })
 
 export async function writeLook(

@@ -171,43 +171,6 @@ export async function noteMeter(tx: Tx, of: { meter: string; meterId: string; no
     .execute()
 }
 
-/** The invoice as it is to be pushed, written before anything is sent. Returns the key that all attempts share. */
-export async function writeInvoice(
-  tx: Tx,
-  of: { tenantId: string; invoice: string; currency: string; totalMinor: bigint; now: Instant },
-): Promise<string> {
-  await tx
-    .insertInto('stripe_invoice')
-    .values({
-      tenant_id: of.tenantId,
-      invoice: of.invoice,
-      currency: of.currency,
-      total_minor: of.totalMinor,
-      written_at: new Date(of.now),
-    })
-    .onConflict((conflict) => conflict.doNothing())
-    .execute()
-  const row = await tx
-    .selectFrom('stripe_invoice')
-    .select('idempotency_key')
-    .where('tenant_id', '=', of.tenantId)
-    .where('invoice', '=', of.invoice)
-    .executeTakeFirstOrThrow()
-  return row.idempotency_key
-}
-
-export async function noteInvoice(
-  tx: Tx,
-  of: { tenantId: string; invoice: string; stripeInvoice: string; status: string },
-): Promise<void> {
-  await tx
-    .updateTable('stripe_invoice')
-    .set({ stripe_invoice: of.stripeInvoice, status: of.status })
-    .where('tenant_id', '=', of.tenantId)
-    .where('invoice', '=', of.invoice)
-    .execute()
-}
-
 const rowOf = (tx: Tx, lane: Lane, row: OutboxRow) =>
   tx
     .updateTable('stripe_usage')

@@ -197,12 +197,14 @@ export interface ChangeRequest {
 
 export interface Client {
   application: string;
+  certificates: Generated<string[]>;
   client_id: string;
   ended_at: Timestamp | null;
   jwks: Json | null;
   jwks_uri: string | null;
   profile: string;
   revision: Generated<number>;
+  sender_constraint: string | null;
   tenant_id: string;
 }
 
@@ -231,6 +233,32 @@ export interface Facility {
   name: string;
   region: string;
   tenant_id: string;
+}
+
+export interface HostReport {
+  deployment: string;
+  format: string;
+  imported_at: Timestamp;
+  imported_by: string;
+  lines: Int8;
+  period_start: Timestamp;
+  report_id: Generated<string>;
+  report_seq: Generated<Int8>;
+  sha256: string;
+}
+
+export interface HostUsage {
+  at: Timestamp;
+  attempt: number;
+  input_units: Int8;
+  line: number;
+  model: string;
+  output_units: Int8;
+  report_id: string;
+  request_id: string | null;
+  status: number;
+  tenant: string | null;
+  version: string | null;
 }
 
 export interface Installation {
@@ -435,6 +463,45 @@ export interface RateWindow {
   points: Generated<number>;
 }
 
+export interface Reconciliation {
+  figures: Json;
+  period_start: Timestamp;
+  reports: string[];
+  run_at: Timestamp;
+  run_by: string;
+  run_id: Generated<string>;
+  run_seq: Generated<Int8>;
+}
+
+export interface ReconciliationCandidate {
+  request_id: string;
+  run_id: string;
+}
+
+export interface ReconciliationException {
+  approved_by: string | null;
+  class: string;
+  correction: Json | null;
+  currency: string | null;
+  ended_at: Timestamp | null;
+  ended_by: string | null;
+  exception_id: Generated<string>;
+  facts: Json;
+  fingerprint: string;
+  first_run: string;
+  last_run: string;
+  license: string | null;
+  ours_picos: Numeric;
+  ours_units: Numeric;
+  period_start: Timestamp;
+  reason: string | null;
+  state: Generated<string>;
+  subject: string;
+  tenant_id: string;
+  theirs_picos: Numeric;
+  theirs_units: Numeric;
+}
+
 export interface Reservation {
   facts: Json;
   holds: Json;
@@ -491,6 +558,14 @@ export interface StripeEvent {
   type: string;
 }
 
+export interface StripeHour {
+  hour: Timestamp;
+  meter: string;
+  quantity: Int8;
+  read_at: Timestamp;
+  tenant_id: string;
+}
+
 export interface StripeInvoice {
   attempts: Generated<number>;
   currency: string;
@@ -517,6 +592,15 @@ export interface StripeLane {
   held_until: Timestamp;
   holder: string | null;
   meter: string;
+  tenant_id: string;
+}
+
+export interface StripeLine {
+  amount_minor: Int8;
+  invoice: string;
+  line: string | null;
+  read_at: Timestamp;
+  stripe_line: string;
   tenant_id: string;
 }
 
@@ -618,6 +702,7 @@ export interface UsageEvent {
   attempt: number;
   audience: string;
   charge_picos: Int8;
+  corrects_attempt: number | null;
   currency: string;
   deployment: string;
   duration_ms: number;
@@ -721,6 +806,8 @@ export interface DB {
   deployment: Deployment;
   directory_change: DirectoryChange;
   facility: Facility;
+  host_report: HostReport;
+  host_usage: HostUsage;
   installation: Installation;
   instance: Instance;
   invoice: Invoice;
@@ -739,14 +826,19 @@ export interface DB {
   policy_revision: PolicyRevision;
   posting: Posting;
   rate_window: RateWindow;
+  reconciliation: Reconciliation;
+  reconciliation_candidate: ReconciliationCandidate;
+  reconciliation_exception: ReconciliationException;
   reservation: Reservation;
   revoked_token: RevokedToken;
   sign_in: SignIn;
   stripe_customer: StripeCustomer;
   stripe_difference: StripeDifference;
   stripe_event: StripeEvent;
+  stripe_hour: StripeHour;
   stripe_invoice: StripeInvoice;
   stripe_lane: StripeLane;
+  stripe_line: StripeLine;
   stripe_meter: StripeMeter;
   stripe_price: StripePrice;
   stripe_product: StripeProduct;

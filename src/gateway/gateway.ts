@@ -29,6 +29,8 @@ export interface Gateway extends IdentityNeeds, ClientNeeds, LicensingNeeds, Pol
   readonly bodyBytesMax: number
   /** Whose events are taken; undefined where nothing of Stripe runs. */
   readonly stripe: StripeDoor | undefined
+  /** Where callers can connect with a TLS certificate, if anywhere. */
+  mtlsUrl(): string | undefined
   monotonicMs(): number
   newRequestId(): Uuid
   planAt(plan: string, at: Instant): PlanRevision | undefined

@@ -87,6 +87,14 @@ export function toWire(refusal: Refusal): Wire {
         code: 'invalid_api_key',
         message: `The API key ${refusal.keyId} was revoked at ${isoOf(refusal.revokedAt)}. Ask your administrator for a new one.`,
       }
+    case 'refused_too_often':
+      return {
+        ...rateLimit,
+        code: 'rate_limit_exceeded',
+        message:
+          'The API key is not valid, like too many others that came from your network. A valid one works at once.',
+        retryAfterSeconds: refusal.retryAfterSeconds,
+      }
     case 'token_expired':
       return {
         ...tokenRefused,
@@ -105,6 +113,12 @@ export function toWire(refusal: Refusal): Wire {
           refusal.detail === 'proof_missing' || refusal.detail === 'proof_of_other_key' ? 'dpop' : 'dpop_proof',
         message:
           'The access token is bound to a key. Send it as `Authorization: DPoP …` with a fresh proof of that key for this request in `DPoP` (RFC 9449).',
+      }
+    case 'certificate_refused':
+      return {
+        ...tokenRefused,
+        message:
+          'The access token is bound to a TLS certificate. Connect with that certificate, where mutual TLS is offered (RFC 8705).',
       }
     case 'license_missing':
       return { ...permission, code: 'license_not_started', message: 'Your organization has no license yet.' }

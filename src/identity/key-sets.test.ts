@@ -28,6 +28,8 @@ const clientAt = (url: string): ClientFacts => ({
     endedAt: undefined,
   },
   profile: 'smart',
+  senderConstraint: undefined,
+  certificates: [],
   keys: { url },
   revision: 1,
   endedAt: undefined,

@@ -151,3 +151,106 @@ test('a tenant’s administrator reads its own months, without what the house lo
     403,
   )
 })
+
+interface Document {
+  readonly kind: string
+  readonly number: string
+  readonly total: string
+  readonly lines: readonly { readonly line: number; readonly key: string; readonly amount: string }[]
+}
+const document = (told: Told) => told.body as unknown as Document
+
+const fetched = async (path: string, token = finance) => {
+  const response = await fetch(`${admin.url}/admin/v1${path}`, { headers: { authorization: `Bearer ${token}` } })
+  return { type: response.headers.get('content-type'), text: await response.text() }
+}
+
+test('an invoice is shown as it was issued, as CSV and as a page, and each line down to its calls', async () => {
+  const list = await get('/invoices?license=LIC-LAKESIDE&month=2026-08')
+  expect(list.body.data).toEqual([expect.objectContaining({ state: 'issued', month: '2026-08', tenant: 'lakeside' })])
+  const { number } = list.body.data[0] as unknown as Document
+  const { rows } = await house.database.systemPool.query<{ document: string }>(
+    'select document from invoice where number = $1',
+    [number],
+  )
+  expect((await fetched(`/invoices/${number}`)).text).toBe(rows[0]?.document)
+  const csv = await fetched(`/invoices/${number}?format=csv`)
+  expect([csv.type, csv.text.split('\r\n')[0]?.startsWith('number,line,kind')]).toEqual([
+    'text/csv; charset=utf-8; header=present',
+    true,
+  ])
+  expect((await fetched(`/invoices/${number}?format=html`)).text).toContain('<h1>Invoice<small>')
+
+  const line = document(await get(`/invoices/${number}`)).lines.find(({ key }) => key.includes('input_tokens'))?.line
+  const first = await get(`/invoices/${number}/lines/${line}?limit=1`)
+  const rest = await get(`/invoices/${number}/lines/${line}?limit=1&after=${first.body.next}`)
+  const end = await get(`/invoices/${number}/lines/${line}?after=${rest.body.next ?? first.body.next}`)
+  expect([body(first)['calls'], body(rest)['calls'], body(rest)['quantity']]).toEqual(['2', '2', '1077777'])
+  expect(rest.body.next).toBeNull()
+  expect([first, end].flatMap(({ body: { data } }) => data)).toEqual([
+    expect.objectContaining({ quantity: '1000000', facility: 'general' }),
+    expect.objectContaining({ quantity: '77777', facility: 'north' }),
+  ])
+  const facilities = document(await get(`/invoices/${number}`)).lines.find(({ key }) => key.includes('facility'))?.line
+  expect((await get(`/invoices/${number}/lines/${facilities}`)).status).toBe(404)
+})
+
+test('a preview is what the closing then invoices, takes no number and is called what it is', async () => {
+  await use(house.database, [
+    { at: '2026-09-10T00:00:00Z', input: 2_500_001, output: 1 },
+    { at: '2026-09-11T00:00:00Z', model: 'ecg-low-ef', inferences: 3, facility: 'north' },
+    // Of August, which is frozen: it counts in September.
+    { at: '2026-08-30T00:00:00Z', input: 1_000_000, facility: 'north' },
+  ])
+  const september = '/licenses/LIC-LAKESIDE/periods/2026-09'
+  const previewed = await get(`${september}/preview`)
+  const preview = document(previewed)
+  expect([preview.kind, preview.number, body(previewed)['earlier_open']]).toEqual(['preview', 'PREVIEW', []])
+  expect(preview.lines.some(({ key }) => key.startsWith('correction/2026-08'))).toBe(true)
+  const page = (await fetched(`${september}/preview?format=html`)).text
+  expect(page).toContain('This is no invoice, and nothing is owed on it.')
+  // October stands behind an open month: late rows are September's, and it says what it does not know.
+  expect(body(await get('/licenses/LIC-LAKESIDE/periods/2026-10/preview'))['earlier_open']).toEqual(['2026-09'])
+
+  const closed = await post(`${september}/close`, {
+    body: { explain: { 'calls-known': 'the host has no record of it' } },
+    ifMatch: '*',
+  })
+  const invoice = document(await get(`/invoices/${String(body(closed)['invoice'])}`))
+  expect(preview.lines.map(({ key, amount }) => [key, amount])).toEqual(
+    invoice.lines.map(({ key, amount }) => [key, amount]),
+  )
+  expect(preview.total).toBe(invoice.total)
+  expect((await get(`${september}/preview`)).body.reason).toBe('period_closed')
+})
+
+test('a tenant’s administrator previews its own month, and reads no other’s invoice', async () => {
+  const own = await get('/licenses/LIC-PRAIRIE/periods/2026-08/preview', prairie)
+  expect([own.status, document(own).kind]).toEqual([200, 'preview'])
+  expect((await get('/licenses/LIC-LAKESIDE/periods/2026-10/preview', prairie)).status).toBe(404)
+  expect((await get('/invoices', prairie)).body.data).toEqual([])
+  expect((await get('/invoices/INV-000001', prairie)).status).toBe(404)
+  expect((await get('/invoices/INV-000001/lines/1', prairie)).status).toBe(404)
+})
+
+test('an invoice is taken back once, and the journal has both sides of everything', async () => {
+  const reason = { reason: 'billed to the wrong license' }
+  const credited = await post('/invoices/INV-000001/credit', { body: reason, idempotencyKey: 'credit one' })
+  expect(credited.status).toBe(201)
+  const note = String(body(credited)['credit_note'])
+  expect(body(await post('/invoices/INV-000001/credit', { body: reason, idempotencyKey: 'credit one' }))).toEqual(
+    credited.body,
+  )
+  expect((await post('/invoices/INV-000001/credit', { body: reason })).body.reason).toBe('invoice_credited')
+
+  const entries = await get('/journal?month=2026-08&license=LIC-LAKESIDE')
+  const data = entries.body.data as unknown as readonly { document: string; reverses: string; entry: string }[]
+  expect(data.map(({ document: of }) => of)).toEqual(['INV-000001', note])
+  expect(data[1]?.reverses).toBe(data[0]?.entry)
+  expect((await get('/journal?limit=1')).body.next).not.toBeNull()
+  const sums = (await get('/journal/sums?month=2026-08')).body.data as unknown as readonly Record<string, string>[]
+  expect(sums.length).toBeGreaterThan(1)
+  expect(sums.every(({ debits, credits }) => debits === credits)).toBe(true)
+  const revenue = (await get('/journal/sums?account=revenue')).body.data as unknown as readonly Record<string, string>[]
+  expect(new Set(revenue.map(({ account }) => account))).toEqual(new Set(['revenue']))
+})

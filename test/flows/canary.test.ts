@@ -373,6 +373,7 @@ async function throwInside(errorOver: (body: string) => unknown): Promise<void> 
     memory: emptyMemory(),
     signingKey: undefined,
     issuer: () => undefined,
+    mtlsUrl: () => undefined,
     fetchKeySet: () => Promise.resolve({ ok: false, error: 'unreachable' }),
     staleAfterMs: 10_000,
     pepper: () => new TextEncoder().encode(testPepper),

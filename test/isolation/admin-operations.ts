@@ -19,6 +19,7 @@ export interface About {
   readonly license: string
   readonly keyId: string
   readonly notice: string
+  readonly invoice: string
   readonly session: string
 }
 
@@ -42,11 +43,13 @@ export function adminOperations({
   license,
   keyId,
   notice,
+  invoice,
   session,
 }: About): readonly AdminOperation[] {
   const grant = { license, plan: 'standard' }
   const version = '/models/scribe/versions/9.9.9'
   const month = `/licenses/${license}/periods/${new Date().toISOString().slice(0, 7)}`
+  const next = new Date(Date.UTC(new Date().getUTCFullYear(), new Date().getUTCMonth() + 1)).toISOString().slice(0, 7)
   const nobody = '00000000-0000-4000-8000-000000000000'
   const read = (id: string, path: string, roles: readonly Role[], isOfTenant = false): AdminOperation => ({
     id,
@@ -118,6 +121,13 @@ export function adminOperations({
     act('closePeriod', `${month}/close`, finance, { body: {}, ifMatch: true }),
     act('reopenPeriod', `${month}/reopen`, finance, { body: reason, ifMatch: true }),
     read('verifyPeriod', `${month}/verification`, auditors),
+    read('previewInvoice', `/licenses/${license}/periods/${next}/preview`, payers, true),
+    read('listInvoices', `/invoices?tenant=${tenant}`, payers, true),
+    read('getInvoice', `/invoices/${invoice}`, payers, true),
+    read('explainInvoiceLine', `/invoices/${invoice}/lines/1`, payers, true),
+    act('creditInvoice', `/invoices/INV-999999/credit`, finance, { body: reason }),
+    read('listJournal', `/journal?tenant=${tenant}`, auditors),
+    read('sumJournal', `/journal/sums?tenant=${tenant}`, auditors),
     read('listAuditEntries', `/audit?tenant=${tenant}`, [...office, 'auditor', 'tenant-admin'], true),
     read('listAdminTokens', '/admin-tokens', ['owner-admin', 'auditor']),
     act('createAdminToken', '/admin-tokens', ['owner-admin'], { body: { name: 'x', roles: ['tenant-admin'] } }),

@@ -41,7 +41,34 @@ export async function fillEdges(database: Database, tenantIds: readonly string[]
        values ($1, 'INV', 'total', 'amount_differs', '1', '2', now())`,
       [tenantId],
     )
+    await pool.query(
+      `insert into stripe_hour (tenant_id, meter, hour, quantity, read_at) values ($1, 'm', '2026-01-01T00:00:00Z', 1, now())`,
+      [tenantId],
+    )
+    await pool.query(
+      `insert into stripe_line (tenant_id, invoice, stripe_line, amount_minor, read_at) values ($1, 'INV', 'il_1', 1, now())`,
+      [tenantId],
+    )
+    await pool.query(
+      `with run as (
+         insert into reconciliation (period_start, run_at, run_by, reports, figures)
+         values ('2026-01-01T00:00:00Z', now(), 'a test', '{}', '{}') returning run_id)
+       insert into reconciliation_exception (tenant_id, period_start, class, subject, ours_units, theirs_units, ours_picos,
+         theirs_picos, facts, fingerprint, first_run, last_run)
+       select $1, '2026-01-01T00:00:00Z', 'manual', 'a test of ' || $1::uuid, 0, 1, 0, 0, '{}', '0 1', run_id, run_id from run`,
+      [tenantId],
+    )
   }
+  await pool.query(
+    `with report as (
+       insert into host_report (deployment, period_start, format, sha256, lines, imported_at, imported_by)
+       values ('east', '2026-01-01T00:00:00Z', 'csv', 'none', 1, now(), 'a test') returning report_id)
+     insert into host_usage (report_id, line, at, attempt, model, input_units, output_units, status)
+     select report_id, 2, '2026-01-01T00:00:00Z', 1, 'scribe', 1, 1, 200 from report`,
+  )
+  await pool.query(
+    `insert into reconciliation_candidate (run_id, request_id) values (gen_random_uuid(), gen_random_uuid())`,
+  )
   await pool.query(`insert into installation (first_started_at) values (now()) on conflict do nothing`)
   await pool.query(`insert into stripe_meter (meter, meter_id, recorded_at) values ('m', 'mtr_1', now())`)
   await pool.query(`insert into stripe_product (sku, product, recorded_at) values ('m', 'prod_1', now())`)

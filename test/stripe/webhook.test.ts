@@ -1,12 +1,12 @@
+import { randomUUID } from 'node:crypto'
 import pg from 'pg'
 import Stripe from 'stripe'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { failRefund } from '../../infra/stripe-simulator/payments.ts'
 import { startStripeSimulator, sign } from '../../infra/stripe-simulator/simulator.ts'
-import { openStripeClient, pushInvoice, receiveEvent, stripeSink } from '../../src/billing/index.ts'
-import { loadIssued } from '../../src/billing/store-stripe-invoice.ts'
+import { openStripeClient, pushInvoices, receiveEvent, stripeSink } from '../../src/billing/index.ts'
 import { instant } from '../../src/kernel/index.ts'
-import { closeMonth, declareAt, look, use } from '../billing/month.ts'
+import { closeMonth, declareAt, use } from '../billing/month.ts'
 import { watchWrites } from '../isolation/watch-writes.ts'
 import { openHouse, type House } from '../support/house.ts'
 
@@ -44,22 +44,21 @@ beforeEach(async () => {
   second = `http://127.0.0.1:${(await house.openAnother()).port}`
   await use(house.database, [{ at: '2026-10-05T00:00:00Z', input: 1_000_000, output: 10_000 }])
   await closeMonth(house.database, '2026-10')
-  stripeInvoice = await push('INV-000001')
+  stripeInvoice = await push()
   await simulator.webhooks.flush(() => Promise.resolve(new Response()))
   return () => house.stop()
 })
 afterAll(() => simulator.stop())
 
-async function push(invoice: string): Promise<string> {
-  const { rows } = await house.database.systemPool.query<{ tenant_id: string }>(
-    `select tenant_id from invoice where number = $1`,
-    [invoice],
+/** As the job does. */
+async function push(): Promise<string> {
+  const log = { info() {}, warn: console.log, error: console.log }
+  const needs = { database: house.database, sink: stripeSink(stripe), log, holder: randomUUID() }
+  await pushInvoices({ ...needs, now: () => instant(Date.now()) })
+  const { rows } = await house.database.systemPool.query<{ id: string }>(
+    'select stripe_invoice as id from stripe_invoice',
   )
-  const tenantId = rows[0]?.tenant_id ?? ''
-  const { lines, tenantName } = await look(house.database, (tx) => loadIssued(tx, { tenantId, invoice }))
-  const needs = { database: house.database, sink: stripeSink(stripe), now: () => instant(Date.now()) }
-  const pushed = await pushInvoice(needs, { tenantId, tenantName, invoice, currency: 'USD', lines })
-  return pushed.id
+  return rows[0]?.id ?? ''
 }
 
 /** Delivers to the gateway, whatever the address of the endpoint. */
@@ -121,7 +120,7 @@ test('an old event that comes last does not bring back what was', async () => {
 
 test('a look that was begun before another and ends after it writes nothing of what it saw', async () => {
   const door = stripeSink(stripe)
-  const log = { info() {}, warn() {}, error() {} }
+  const log = { info() {}, warn: console.log, error: console.log }
   const needs = { database: house.database, sink: door, log, now: () => instant(Date.now()) }
   let reads = 0
   const slow = {

@@ -1,11 +1,14 @@
 import Stripe from 'stripe'
 import type { Instant, Result } from '../../kernel/index.ts'
 import type { MoneySink } from '../money-sink.ts'
+import { draftInvoice, finalizeInvoice } from './draft-invoice.ts'
 import { ensureCustomer } from './ensure-customer.ts'
 import { ensureMeter } from './ensure-meter.ts'
+import { ensurePrice } from './ensure-price.ts'
+import { ensureProduct } from './ensure-product.ts'
 import { findPaidInvoices } from './find-paid-invoices.ts'
 import { isCustomerGone } from './is-customer-gone.ts'
-import { findInvoice, pushInvoice } from './push-invoice.ts'
+import { issueCredit } from './issue-credit.ts'
 import { readDocument } from './read-document.ts'
 import { readEvent, type EventRefusal, type StripeEvent } from './read-event.ts'
 import { readRejected } from './read-rejected.ts'
@@ -47,8 +50,11 @@ export function stripeSink(stripe: Stripe): MoneySink {
     ensureMeter: (eventName) => ensureMeter(stripe, eventName),
     reportUsage: (report) => reportUsage(stripe, report),
     readUsage: (of) => readUsage(stripe, of),
-    pushInvoice: (invoice) => pushInvoice(stripe, invoice),
-    findInvoice: (id) => findInvoice(stripe, id),
+    ensureProduct: (of) => ensureProduct(stripe, of),
+    ensurePrice: (wish) => ensurePrice(stripe, wish),
+    draftInvoice: (invoice) => draftInvoice(stripe, invoice),
+    finalizeInvoice: (id, idempotencyKey) => finalizeInvoice(stripe, id, idempotencyKey),
+    issueCredit: (credit) => issueCredit(stripe, credit),
     readDocument: (kind, id) => readDocument(stripe, kind, id),
     findPaidInvoices: (by) => findPaidInvoices(stripe, by),
     readRejected: (eventId) => readRejected(stripe, eventId),

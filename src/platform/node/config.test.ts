@@ -19,6 +19,19 @@ test('production takes no public address of http, and development does (SMART 23
   )
 })
 
+test.each([
+  [{ TLS_PORT: '8443' }, 'TLS_CERTIFICATE is not: set it'],
+  [{ TLS_PORT: '8443', TLS_CERTIFICATE: 'a.pem' }, 'TLS_KEY is not: set it'],
+  [{ TLS_KEY: 'a.pem' }, 'TLS_PORT is not: set it'],
+  [{ CLIENT_CERTIFICATE_HEADER: 'Client-Cert' }, 'TRUSTED_PROXIES is not'],
+  [{ CLIENT_CERTIFICATE_HEADER: 'Client-Cert', TRUSTED_PROXIES: '10.0.0.0/8' }, 'MTLS_URL is not'],
+  [{ TRUSTED_PROXIES: '10.0.0.0/33' }, 'write addresses or networks'],
+  [{ TRUSTED_PROXIES: 'proxy.example' }, 'write addresses or networks'],
+  [{ MTLS_URL: 'http://gateway.example' }, 'write an https address'],
+])('mutual TLS by halves is refused: %j', (environment, told) => {
+  expect(() => readConfig(environment)).toThrow(told)
+})
+
 test.each(['https://gateway.example/', 'https://gateway.example/v1', 'gateway.example', 'ftp://gateway.example'])(
   '%s is no public address',
   (PUBLIC_URL) => {

@@ -34,6 +34,14 @@ const Settings = z.object({
     .refine((text) => readWebhookSecrets(text) !== undefined, 'it is empty: an empty secret accepts forged events')
     .optional(),
   STRIPE_API_BASE: z.url().optional(),
+  /** A host of the zone where Cloudflare asks callers for their certificate (mTLS); without it there is none to see. */
+  MTLS_URL: z
+    .string()
+    .refine(
+      (text) => URL.canParse(text) && text.startsWith('https://') && new URL(text).origin === text,
+      'it is no https origin',
+    )
+    .optional(),
   FIRST_BYTE_SECONDS: seconds.default(120),
   IDLE_SECONDS: seconds.default(60),
   /** A call shows that it lives four times in this time; when its isolate has died, what it held is free after it. */

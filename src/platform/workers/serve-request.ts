@@ -86,6 +86,7 @@ function requestGateway(isolate: Isolate, request: { database: Database; env: En
     memory: isolate.memory,
     signingKey: config.SIGNING_KEY,
     issuer: () => config.PUBLIC_URL,
+    mtlsUrl: () => config.MTLS_URL,
     fetchKeySet,
     staleAfterMs,
     pepper: (version) => config.peppers.find(version),
