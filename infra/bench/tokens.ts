@@ -9,6 +9,7 @@ import {
   PublicJwk,
   readSigningKeys,
   secretHmac,
+  RefusedAddresses,
   SeenProofs,
   type AuthenticatedClient,
   type ClientFacts,
@@ -43,6 +44,8 @@ const client: ClientFacts = {
   tenant,
   application,
   profile: 'smart',
+  senderConstraint: undefined,
+  certificates: [],
   keys: { registered: [] },
   revision: 1,
   endedAt: undefined,
@@ -70,6 +73,7 @@ const needs: IdentityNeeds = {
   issuer: () => issuer,
   signing: () => Promise.resolve(signing),
   proofs: new SeenProofs(),
+  refusedAddresses: new RefusedAddresses(),
   monotonicMs: () => performance.now(),
 }
 
@@ -79,6 +83,7 @@ const issue = (thumbprint?: string) =>
     issuer,
     scopes: ['chat'],
     thumbprint,
+    certificate: undefined,
     jti: crypto.randomUUID(),
     now: now(),
   })
@@ -99,6 +104,8 @@ async function measure(title: string, run: (index: number) => Promise<unknown>):
 const shown = (authorization: string, proof?: string) => ({
   authorization,
   proof,
+  certificate: undefined,
+  address: undefined,
   method: 'POST',
   path: '/v1/chat/completions',
 })
@@ -159,6 +166,8 @@ try {
       findClient: () => registered,
       findClientAgain: () => Promise.resolve(registered),
       publishedKeysOf: () => Promise.resolve(undefined),
+      refusedAddresses: new RefusedAddresses(),
+      monotonicMs: () => performance.now(),
     }
     const assertions = await Promise.all(
       Array.from({ length: times + 500 }, () =>
@@ -168,12 +177,18 @@ try {
     await measure(`a token for an assertion, ${alg}, jti written`, async (index) => {
       const assertion = assertions[index < 0 ? times - index - 1 : index]
       const shownAssertion = { type: assertionType, assertion, clientId: undefined }
-      const known = await authenticateClient(granting, shownAssertion, { audiences, now: now(), also: [] })
+      const known = await authenticateClient(granting, shownAssertion, {
+        audiences,
+        now: now(),
+        address: undefined,
+        also: [],
+      })
       if (!known.ok) throw new Error(known.error.join(', '))
       await issueToken(signing, known.value, {
         issuer,
         scopes: ['chat'],
         thumbprint: undefined,
+        certificate: undefined,
         jti: crypto.randomUUID(),
         now: now(),
       })

@@ -1,7 +1,7 @@
 import { z } from '@hono/zod-openapi'
 import type { Hmac, Log, Result } from '../kernel/index.ts'
 import type { Database, Tx } from '../db/index.ts'
-import type { KeyMaking, Role } from '../identity/index.ts'
+import type { KeyMaking, Role, ShownSession } from '../identity/index.ts'
 import type { ClosingNeeds } from '../billing/index.ts'
 import type { Deciders } from '../licensing/index.ts'
 import type { Declaring } from './declaring.ts'
@@ -21,6 +21,11 @@ export interface ControlNeeds {
   readonly billing: ClosingNeeds
   /** The bootstrap token of the installation. */
   readonly ownerToken: string
+  /** What signs the cookies of sessions, and what they are called. */
+  readonly cookieKey: Uint8Array
+  readonly sessionCookie: string
+  /** Where the control plane is for the outside; undefined when nobody has said so. */
+  adminUrl(): string | undefined
   pepper(version: number): Uint8Array | undefined
   now(): Deciders['now']
 }
@@ -31,6 +36,8 @@ export interface Doing {
   readonly tx: Tx
   readonly needs: ControlNeeds
   readonly by: Deciders
+  /** Undefined for whoever shows a token. */
+  readonly session: ShownSession | undefined
   /** For whoever approves what another operation was asked to do. */
   findOperation(id: string): AnyOperation | undefined
 }

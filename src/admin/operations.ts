@@ -4,6 +4,7 @@ import { listAuditEntries } from './operations/audit.ts'
 import { getPlan, listModels, listPlans, listPolicies } from './operations/catalog.ts'
 import { approveRequest, getRequest, listRequests, rejectRequest } from './operations/change-requests.ts'
 import { decideUseAsOf, replayDecision } from './operations/decisions.ts'
+import { getClient, listTenantClients, revokeTokensOfClient } from './operations/clients.ts'
 import { applyTree, planTree } from './operations/declarations.ts'
 import { listTenantKeys, makeKey, revokeOneKey, rotateOneKey } from './operations/keys.ts'
 import {
@@ -33,6 +34,7 @@ import {
   reopenOnePeriod,
   verifyOnePeriod,
 } from './operations/periods.ts'
+import { endManySessions, endOneSession, listLiveSessions, showOwnSession } from './operations/sessions.ts'
 import { getTenant, listApplications, listFacilities, listTenants } from './operations/tenants.ts'
 import { reportTenantUsage } from './operations/usage.ts'
 import {
@@ -54,6 +56,9 @@ export const operations: readonly AnyOperation[] = [
   makeKey,
   rotateOneKey,
   revokeOneKey,
+  listTenantClients,
+  getClient,
+  revokeTokensOfClient,
   listLicenses,
   createLicense,
   getLicense,
@@ -101,6 +106,10 @@ export const operations: readonly AnyOperation[] = [
   listTokens,
   makeToken,
   revokeToken,
+  showOwnSession,
+  listLiveSessions,
+  endManySessions,
+  endOneSession,
   listRequests,
   getRequest,
   approveRequest,

@@ -24,6 +24,14 @@ export { previewInvoice, type PreviewedInvoice, type PreviewRefusal } from './pr
 export { creditInvoice, type CreditRefusal } from './credit-invoice.ts'
 export { DocumentLine, InvoiceDocument, readDocument } from './read-document.ts'
 export { reopenPeriod, type Reopened, type ReopenRefusal } from './reopen-period.ts'
+export { exportFocus, type FocusRefusal, type FocusWish } from './export-focus.ts'
+export { datasets as focusDatasets, type Dataset as FocusDataset } from './focus/columns.ts'
+export { focusFormats, type FocusFormat } from './focus/write-rows.ts'
+export { checkFocus, type FocusChecked, type FocusCheckRefusal, type FocusFile } from './focus-check/check-focus.ts'
+export { rulesTable as focusRulesTable } from './focus-check/rules-table.ts'
+export { exportJournal, type JournalTold } from './export-journal.ts'
+export { packPeriod, type Evidence, type EvidenceRefusal } from './evidence/pack-period.ts'
+export { verifyPack, type PackVerified } from './evidence/verify-pack.ts'
 export { exportUsage } from './export-usage.ts'
 export {
   recomputeInvoice,
@@ -33,6 +41,7 @@ export {
   type RecomputeRefusal,
 } from './recompute-invoice.ts'
 export { verifyPeriod, type Verified, type VerifyRefusal } from './verify-period.ts'
+export type { Tax } from './invoice.ts'
 export { formTypes, invoiceForms, writeInvoice, type InvoiceForm, type WrittenInvoice } from './write-invoice.ts'
 export {
   explainLine,
@@ -53,6 +62,7 @@ export {
 } from './store-list-invoices.ts'
 export {
   AccountName,
+  EntryKind,
   listJournal,
   sumJournal,
   type JournalAsked,
@@ -62,8 +72,34 @@ export {
 export { rate, type Quantities } from './rate.ts'
 export { loadPriceBook } from './store.ts'
 export { loadInvoices, type KeptInvoice } from './store-invoice.ts'
-export type { InvoiceLine, MoneySink, PushedInvoice } from './money-sink.ts'
-export { pushInvoice, type InvoiceToPush } from './push-invoice.ts'
-export { openStripeClient, stripeSink, type StripeOptions } from './stripe/open-stripe.ts'
+export type { InvoiceThere, MoneySink } from './money-sink.ts'
+export { pushInvoices } from './push-invoices.ts'
+export {
+  openStripeClient,
+  openStripeDoor,
+  readWebhookSecrets,
+  stripeSink,
+  type StripeDoor,
+  type StripeOptions,
+} from './stripe/open-stripe.ts'
+export { lookAtDocument, type LookNeeds } from './look-at-document.ts'
+export { receiveEvent, type Received } from './receive-event.ts'
 export { readEvent, type EventRefusal, type StripeEvent } from './stripe/read-event.ts'
 export { syncUsage, type SyncNeeds } from './sync-usage.ts'
+export { importHostUsage, problemsNamedMax, type Imported, type ImportRefusal } from './reconcile/import-host-usage.ts'
+export { reportColumns, type ReportFormat } from './reconcile/host-usage.ts'
+export { classWords, DifferenceClass } from './reconcile/difference.ts'
+export { runReconciliation, type Ran, type RunRefusal } from './reconcile/run-reconciliation.ts'
+export { exceptionsOnPageMax, reconciliationPage } from './reconcile/reconciliation-page.ts'
+export { reconciliationCsv, reconciliationCsvHeader } from './reconcile/reconciliation-csv.ts'
+export {
+  countExceptions,
+  ExceptionState,
+  loadExceptions,
+  loadReconciliations,
+  type KeptException,
+  type Reconciliation,
+} from './store-reconciliation.ts'
+export type { StripeBooks } from './reconcile/stripe-books.ts'
+export { stripeBooks } from './stripe/read-books.ts'
+export { acceptException, correctException, type ResolveRefusal } from './reconcile/resolve-exception.ts'

@@ -1,9 +1,10 @@
 import { sql } from 'kysely'
 import { instantOf, type Instant, type Uuid } from '../kernel/index.ts'
 import type { Tx } from '../db/index.ts'
-import { checkPeriod, type CheckedItem, type Reconciled } from './checklist.ts'
+import { checkPeriod, type CheckedItem } from './checklist.ts'
 import { monthsFrom } from './license-months.ts'
-import { monthOf, type Month, type Period } from './month.ts'
+import { monthOf, type Period } from './month.ts'
+import { reconciledMonth } from './reconcile/reconciled-month.ts'
 
 /**
  * The checklists of one month for many licenses, by license: what `goThroughChecklist` says of each, in one statement for
@@ -11,7 +12,6 @@ import { monthOf, type Month, type Period } from './month.ts'
  */
 export async function listChecklists(
   tx: Tx,
-  needs: { readonly reconciled?: ((tx: Tx, of: Month) => Promise<Reconciled>) | undefined },
   { period, licenses, now }: { period: Period; licenses: readonly string[]; now: Instant },
 ): Promise<ReadonlyMap<string, readonly CheckedItem[]>> {
   const [start, end] = [new Date(period.start), new Date(period.end)]
@@ -61,7 +61,7 @@ export async function listChecklists(
         period,
         now,
         earlierOpen: monthsFrom(first, period).filter((month) => !closed.has(month.start)),
-        reconciled: (await needs.reconciled?.(tx, { tenantId: row.tenant_id, license, period })) ?? 'not_set_up',
+        reconciled: await reconciledMonth(tx, { tenantId: row.tenant_id, license, period }),
       },
       new Map(),
     )

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
 import { Failure, instant, type Instant } from '../kernel/index.ts'
 import { migrateDatabase, type Database } from '../db/index.ts'
+import { openStripeClient, stripeBooks, type StripeBooks } from '../billing/index.ts'
 import { ConfigError, readConfig, type Config } from '../platform/node/config.ts'
 import { findDatabase } from '../platform/node/find-database.ts'
 import { EmbeddedPostgresError } from '../platform/node/embedded-postgres-error.ts'
@@ -9,15 +10,20 @@ import { StartError } from '../platform/node/start-error.ts'
 import { withDatabase } from '../platform/node/given-database.ts'
 import { runAdminToken } from './commands/admin-token.ts'
 import { runDecision } from './commands/decision.ts'
+import { runEvidenceVerify } from './commands/evidence.ts'
+import { runExport } from './commands/export.ts'
+import { runFocus } from './commands/focus.ts'
 import { runKey } from './commands/key.ts'
 import { runLicense } from './commands/license.ts'
 import { runLicenseDocument, runLicenseVerify, signingVerbs } from './commands/license-document.ts'
 import { runRecompute } from './commands/recompute.ts'
 import { runTenants } from './commands/tenants.ts'
+import { runHostUsage } from './commands/host-usage.ts'
 import { runInvoice } from './commands/invoice.ts'
 import { runJournal } from './commands/journal.ts'
 import { runNotice } from './commands/notice.ts'
 import { runPeriod } from './commands/period.ts'
+import { runReconcile } from './commands/reconcile.ts'
 import { runUsage } from './commands/usage.ts'
 import { runVersion } from './commands/version.ts'
 import { reportMisuse, reportRefusal, type Io } from './report.ts'
@@ -47,12 +53,22 @@ const usage = `usage: formulary <noun> <verb> [--json]
   decision replay <request id>           makes the decision on a recorded call again, with the facts of then
   usage report                           [--tenant name] [--from date] [--to date]
   usage export <license> --month 2026-10 [--late]  the rows that its invoice counts, as CSV
+  host-usage import <file>               --deployment east --month 2026-10 [--format csv|json]  what a host says it served
+  reconcile run --month 2026-10          holds the ledger against the hosts and Stripe
+  reconcile show --month 2026-10         [--format text|json|csv|html]  what agrees, and what does not
+  reconcile exceptions                   [--month 2026-10] [--state open] [--class class] [--tenant name]
+  reconcile resolve <exception id>       --as corrected|accepted --reason text [--by name --approved-by name]
   period list <license>                  its months, and what their closings froze
   period show <license> --month 2026-10  the month, and what speaks against closing it
   period preview <license> --month 2026-11 [--format text|json|csv|html]  what it would be invoiced at now
   period close <license> --month 2026-10 [--explain item=reason]…  freezes the month and issues its invoice
   period verify <license> --month 2026-10  makes rows' hash and invoice again, and compares
   period reopen <license> --month 2026-10  --reason text --by name --approved-by name
+  period evidence <license> --month 2026-10 --out file.tar  [--reconciliation file]  all that an auditor is given of it
+  period evidence --verify file.tar      holds such an archive against itself; needs no server
+  journal export --period 2026-10        [--tenant name] [--license license]  double entries as CSV
+  export focus --month 2026-10           --out folder | --dataset cost-and-usage  [--tenant name] [--license license] [--format csv|jsonl]
+  focus check <file>…                    files of FOCUS 1.4 against its rules; needs no server
   invoice list                           [--tenant name] [--license license]
   invoice show <number>                  [--format text|json|csv|html] [--line n]  a line down to its calls
   invoice credit <number>                --reason text  takes it back whole, by a credit note
@@ -125,7 +141,16 @@ async function run(noun: string, rest: readonly string[], io: CommandIo): Promis
       return onDatabase(io, (database) => runVersion(rest, { ...io, database }))
     case 'notice':
       return onDatabase(io, (database) => runNotice(rest, { ...io, database }))
+    case 'host-usage':
+      return onDatabase(io, (database) => runHostUsage(rest, { ...io, database }))
+    case 'reconcile':
+      return onDatabase(io, (database, { config }) => runReconcile(rest, { ...io, database, stripe: booksOf(config) }))
+    case 'focus':
+      return runFocus(rest, io)
+    case 'export':
+      return onDatabase(io, (database) => runExport(rest, { ...io, database }))
     case 'period':
+      if (rest[0] === 'evidence' && rest.includes('--verify')) return runEvidenceVerify(rest.slice(1), io)
       return onDatabase(io, (database) => runPeriod(rest, { ...io, database }))
     case 'journal':
       return onDatabase(io, (database) => runJournal(rest, { ...io, database }))
@@ -140,6 +165,9 @@ async function run(noun: string, rest: readonly string[], io: CommandIo): Promis
       return reportMisuse(io, `there is no \`${noun}\`: formulary help lists what there is`)
   }
 }
+
+const booksOf = ({ STRIPE_SECRET_KEY: secretKey, STRIPE_API_BASE: apiBase }: Config): StripeBooks | undefined =>
+  secretKey === undefined ? undefined : stripeBooks(openStripeClient({ secretKey, apiBase }))
 
 async function onDatabase(
   io: CommandIo,

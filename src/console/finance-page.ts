@@ -1,16 +1,17 @@
 import { html } from 'hono/html'
+import type { ShownSession } from '../identity/index.ts'
 import type { Finance, InvoiceLine } from './finance.ts'
 import { beside } from './navigation.ts'
 import { page, type Html } from './page.ts'
 import { section, table } from './table.ts'
 
 /** A month of all licenses: what is closed, what is missing for the others, and what was invoiced. */
-export function financePage(finance: Finance): Html {
+export function financePage(finance: Finance, session: ShownSession): Html {
   const { month, owner, before, after, totals, isOver } = finance
   return page({
     title: `Finance, ${month}`,
     owner,
-    beside: beside('/finance'),
+    beside: beside('/finance', session),
     main: html`<h1>${month}</h1>
       <p class="lead">
         ${

@@ -7,7 +7,6 @@ import {
   listPeriodsOf,
   sumInvoiced,
   type CheckedItem,
-  type ClosingNeeds,
   type InvoiceRow,
   type InvoicedSum,
   type Period,
@@ -37,10 +36,10 @@ export interface FinanceFacts {
 
 /** A month as finance looks at it: what is closed, what is missing for the others, and what came of it. @throws Failure */
 export async function loadFinance(
-  needs: { readonly database: Database; readonly reconciled?: ClosingNeeds['reconciled'] },
+  database: Database,
   { now, period, after }: { now: Instant; period: Period; after: string },
 ): Promise<FinanceFacts> {
-  return systemTransaction(needs.database, 'administer', async (tx) => {
+  return systemTransaction(database, 'administer', async (tx) => {
     const asked = { period, tenant: undefined, state: undefined, after, limit: licensesOnPage + 1 }
     const read = await listPeriodsOf(tx, asked)
     const periods = read.slice(0, licensesOnPage)
@@ -59,7 +58,7 @@ export async function loadFinance(
       periods,
       next: read.length > periods.length ? periods.at(-1)?.license : undefined,
       isFirstPage: after === '',
-      checklists: await listChecklists(tx, needs, { period, licenses, now }),
+      checklists: await listChecklists(tx, { period, licenses, now }),
       invoices: invoices.slice(0, licensesOnPage),
       hasMoreInvoices: invoices.length > licensesOnPage,
       invoiced: await sumInvoiced(tx, period),

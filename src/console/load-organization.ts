@@ -1,4 +1,4 @@
-import { Failure, type Instant } from '../kernel/index.ts'
+import { Failure, type Instant, type Uuid } from '../kernel/index.ts'
 import { systemTransaction, tenantTransaction, type Database } from '../db/index.ts'
 import { listKeys, type KeySummary } from '../identity/index.ts'
 import { loadOwnerName } from '../licensing/index.ts'
@@ -13,7 +13,7 @@ import {
   type InvoiceRow,
   type Period,
 } from '../billing/index.ts'
-import { findTenantByName } from './store.ts'
+import { findTenant } from './store.ts'
 
 const invoicesOnPage = 24
 /** An organization has one license at a time; one that has had more shows these. */
@@ -39,14 +39,14 @@ export interface OrganizationFacts {
  */
 export async function loadOrganization(
   database: Database,
-  { tenant, now }: { tenant: string; now: Instant },
+  { of, now }: { of: { readonly tenant: string } | { readonly tenantId: Uuid }; now: Instant },
 ): Promise<OrganizationFacts | undefined> {
   const found = await systemTransaction(database, 'administer', async (tx) => {
-    const row = await findTenantByName(tx, tenant)
+    const row = await findTenant(tx, of)
     return row === undefined ? undefined : { ...row, owner: await loadOwnerName(tx) }
   })
   if (found === undefined) return undefined
-  const { tenantId, name, owner } = found
+  const { tenantId, tenant, name, owner } = found
   const period = monthOf(now)
   const own = await tenantTransaction(database, tenantId, async (tx) => ({
     keys: await listKeys(tx, tenant),

@@ -1,5 +1,5 @@
-import { Failure, type Instant } from '../kernel/index.ts'
-import { systemTransaction, type Database } from '../db/index.ts'
+import { Failure, type Instant, type Uuid } from '../kernel/index.ts'
+import { systemTransaction, tenantTransaction, type Database, type Tx } from '../db/index.ts'
 import { loadLicenses, loadOwnerName, type LicenseFacts } from '../licensing/index.ts'
 import { loadCatalog, type Catalog } from '../routing/index.ts'
 import { loadPriceBook, type PriceBook } from '../billing/index.ts'
@@ -28,6 +28,8 @@ export interface OverviewAsked {
 export const everybody: OverviewAsked = { find: '', standing: undefined, after: undefined }
 
 export interface OverviewFacts {
+  /** Of one tenant, for its own people; otherwise of everybody. */
+  readonly isOfOne: boolean
   readonly now: Instant
   readonly asked: OverviewAsked
   readonly owner: string
@@ -52,10 +54,16 @@ export type UseSum = Pick<UseRow, 'currency' | 'calls' | 'charge'>
  */
 export async function loadOverview(
   database: Database,
+  ofTenant: Uuid | undefined,
   now: Instant,
   asked: OverviewAsked = everybody,
 ): Promise<OverviewFacts> {
-  const declared = await systemTransaction(database, 'administer', async (tx) => {
+  // In a transaction of a tenant there is nobody else to be seen, whatever the queries say.
+  const within = <T>(work: (tx: Tx) => Promise<T>): Promise<T> =>
+    ofTenant === undefined
+      ? systemTransaction(database, 'administer', work)
+      : tenantTransaction(database, ofTenant, work)
+  const declared = await within(async (tx) => {
     const { tenants: read, ...counts } = await findTenants(tx, { ...asked, now, limit: tenantsOnPage + 1 })
     const tenants = read.slice(0, tenantsOnPage)
     const tenantIds = tenants.map(({ tenantId }) => tenantId)
@@ -72,12 +80,12 @@ export async function loadOverview(
   })
   const tenantIds = declared.tenants.map(({ tenantId }) => tenantId)
   const { start, end } = periodOf('month', { start: now, end: now }, now)
-  const use = await systemTransaction(database, 'administer', async (tx) => ({
+  const use = await within(async (tx) => ({
     ofTenants: await sumUse(tx, tenantIds, { from: start, to: end }),
     ofAll: await sumAllUse(tx, { from: start, to: end }),
   })).catch((error: unknown) => {
     if (error instanceof Failure) return undefined
     throw error
   })
-  return { now, asked, ...declared, use }
+  return { now, asked, isOfOne: ofTenant !== undefined, ...declared, use }
 }

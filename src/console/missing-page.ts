@@ -1,11 +1,15 @@
 import { html } from 'hono/html'
-import { beside } from './navigation.ts'
+import type { ShownSession } from '../identity/index.ts'
+import { beside, billRoles } from './navigation.ts'
 import { page, type Html } from './page.ts'
 
-export const missingPage = (): Html =>
+/** It is not there, or not for whoever asks: both look the same. */
+export const missingPage = (session: ShownSession): Html =>
   page({
     title: 'Not found',
-    beside: beside(undefined),
-    main: html`<h1>There is nothing here</h1>
-      <p class="lead">Look in the <a href="/">overview</a> or in <a href="/finance">finance</a>.</p>`,
+    beside: beside(undefined, session),
+    main: html`<h1>There is nothing here for you</h1>
+      <p class="lead">
+        What you may look at stands above. Finance takes one of the roles ${billRoles.join(', ')} of the owner.
+      </p>`,
   })

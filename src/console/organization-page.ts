@@ -1,6 +1,6 @@
 import { html } from 'hono/html'
 import type { Instant } from '../kernel/index.ts'
-import type { KeySummary } from '../identity/index.ts'
+import type { KeySummary, ShownSession } from '../identity/index.ts'
 import { invoiceTable } from './finance-page.ts'
 import { invoiceLine } from './finance.ts'
 import type { OrganizationFacts } from './load-organization.ts'
@@ -10,12 +10,12 @@ import { section, table } from './table.ts'
 import { countOf, dayOf, groupedAmount, moneyOf, monthOf } from './words.ts'
 
 /** An organization as its own administrator sees it. */
-export function organizationPage(facts: OrganizationFacts): Html {
+export function organizationPage(facts: OrganizationFacts, session: ShownSession): Html {
   const { name, owner, period } = facts
   return page({
     title: name,
     owner: owner === '' ? undefined : owner,
-    beside: beside(undefined),
+    beside: beside('/organization', session),
     main: html`<h1>${name}</h1>
       <p class="lead">
         Your keys, what you have used in ${monthOf(period.start)}, what it is expected to cost, and your invoices. Days

@@ -1,46 +1,60 @@
 import { html } from 'hono/html'
+import type { ShownSession } from '../identity/index.ts'
 import type { Overview } from './overview.ts'
-import { beside } from './navigation.ts'
+import { beside, mayReadBills } from './navigation.ts'
 import { page, type Html } from './page.ts'
 import { standingInWords, standings } from './standing.ts'
 import { section, table } from './table.ts'
 
 /** The first page: who may use what, what was used this month, and what is left. */
-export function overviewPage(overview: Overview, gatewayUrl: string): Html {
-  const { owner, month } = overview
+export function overviewPage(
+  overview: Overview,
+  { gatewayUrl, session }: { readonly gatewayUrl: string; readonly session: ShownSession },
+): Html {
+  const { owner, isOfOne } = overview
+  const name = isOfOne ? overview.tenants[0]?.name : owner
   return page({
     title: 'Overview',
-    owner,
-    beside: beside('/'),
+    owner: name,
+    beside: beside('/', session),
     main: html`<h1>Overview</h1>
-      <p class="lead">
-        Who may use ${owner === undefined ? 'the' : `${owner}’s`} models, what they used in ${month}, and what is left
-        of it. Days and months are UTC.
-      </p>
-      <dl>
-        <div>
-          <dt>Organizations licensed</dt>
-          <dd>${overview.licensees}</dd>
-        </div>
-        <div>
-          <dt>Model versions</dt>
-          <dd>${overview.models.length}</dd>
-        </div>
-        <div>
-          <dt>Calls this month</dt>
-          <dd>${overview.totals.calls}</dd>
-        </div>
-        <div>
-          <dt>Charged this month</dt>
-          <dd>${overview.totals.charged}</dd>
-        </div>
-      </dl>
-      ${organizations(overview)} ${use(overview, gatewayUrl)} ${budgets(overview)} ${models(overview)}`,
+      <p class="lead">${leadOf(overview)} Days and months are UTC.</p>
+      ${figures(overview)} ${organizations(overview, mayReadBills(session.actor))} ${use(overview, gatewayUrl)}
+      ${budgets(overview)} ${isOfOne ? '' : models(overview)}`,
   })
 }
 
-function organizations(overview: Overview): Html {
-  const { tenants, found, isFiltered, isFirstPage } = overview
+const leadOf = ({ isOfOne, owner, month }: Overview): string =>
+  isOfOne
+    ? `What your organization may use, what it used in ${month}, and what is left of it.`
+    : `Who may use ${owner === undefined ? 'the' : `${owner}’s`} models, what they used in ${month}, and what is left of it.`
+
+const figures = (overview: Overview): Html =>
+  html`<dl>
+    ${
+      overview.isOfOne
+        ? ''
+        : html`<div>
+              <dt>Organizations licensed</dt>
+              <dd>${overview.licensees}</dd>
+            </div>
+            <div>
+              <dt>Model versions</dt>
+              <dd>${overview.models.length}</dd>
+            </div>`
+    }
+    <div>
+      <dt>Calls this month</dt>
+      <dd>${overview.totals.calls}</dd>
+    </div>
+    <div>
+      <dt>Charged this month</dt>
+      <dd>${overview.totals.charged}</dd>
+    </div>
+  </dl>`
+
+function organizations(overview: Overview, withLinks: boolean): Html {
+  const { tenants, found, isFiltered, isFirstPage, isOfOne } = overview
   if (tenants.length === 0 && !isFiltered && isFirstPage)
     return section(
       'Organizations',
@@ -51,18 +65,21 @@ function organizations(overview: Overview): Html {
     )
   return section(
     'Organizations',
-    html`${finder(overview)}
+    html`${isOfOne ? '' : finder(overview)}
     ${
       tenants.length === 0
         ? html`<div class="empty">
             <p>No organization is like that. <a href="/">Show all of them</a>.</p>
           </div>`
         : table(
-            `${found}${isFiltered ? ' found' : ''}, each with its license and the keys of its applications that work now.`,
+            isOfOne
+              ? 'Your license, and the keys of your applications that work now.'
+              : `${found}${isFiltered ? ' found' : ''}, each with its license and the keys of its applications that work now.`,
             [['Organization'], ['License'], ['State'], ['Plan'], ['Keys', 'number']],
             tenants.map((tenant) => [
-              html`<a href="/organizations/${tenant.tenant}">${tenant.name}</a
-                ><span class="quiet">${tenant.kind}, <code>${tenant.tenant}</code></span
+              html`${withLinks ? html`<a href="/organizations/${tenant.tenant}">${tenant.name}</a>` : tenant.name}<span
+                  class="quiet"
+                  >${tenant.kind}, <code>${tenant.tenant}</code></span
                 ><span class="quiet">${tenant.size}</span>`,
               html`<span class="keep">${tenant.license}</span>`,
               html`<span ${tenant.isInForce ? '' : html`class="alarm"`}>${tenant.state}</span>`,

@@ -21,6 +21,8 @@ import {
 
 /** The page as text, row by row. */
 export interface Overview {
+  /** Of one organization, for its own people. */
+  readonly isOfOne: boolean
   /** Undefined: nobody is declared as the owner. */
   readonly owner: string | undefined
   readonly month: string
@@ -80,6 +82,7 @@ export function overviewOf(facts: OverviewFacts): Overview {
   const { now, tenants, asked } = facts
   const licenseOf = (tenant: TenantRow) => licenseNow(facts.licenses, tenant, now)
   return {
+    isOfOne: facts.isOfOne,
     owner: facts.owner === '' ? undefined : facts.owner,
     month: monthOf(now),
     licensees: countOf(facts.licensees),

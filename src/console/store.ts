@@ -221,12 +221,15 @@ export async function sumUse(
   }))
 }
 
-/** An organization by its short name, also one that has ended: its invoices stay. */
-export async function findTenantByName(tx: Tx, tenant: string): Promise<{ tenantId: Uuid; name: string } | undefined> {
+/** An organization by its short name or its id, also one that has ended: its invoices stay. */
+export async function findTenant(
+  tx: Tx,
+  of: { readonly tenant: string } | { readonly tenantId: Uuid },
+): Promise<{ tenantId: Uuid; tenant: string; name: string } | undefined> {
   const row = await tx
     .selectFrom('tenant')
-    .select(['tenant_id', 'name'])
-    .where('tenant', '=', tenant)
+    .select(['tenant_id', 'tenant', 'name'])
+    .where(({ eb }) => ('tenant' in of ? eb('tenant', '=', of.tenant) : eb('tenant_id', '=', of.tenantId)))
     .executeTakeFirst()
-  return row === undefined ? undefined : { tenantId: row.tenant_id, name: row.name }
+  return row === undefined ? undefined : { tenantId: row.tenant_id, tenant: row.tenant, name: row.name }
 }

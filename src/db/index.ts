@@ -3,6 +3,6 @@ export { openDatabase, requireBoundRole, type Database, type DatabaseOptions, ty
 export { pruneDirectoryChanges } from './directory-change.ts'
 export { migrateDatabase, type Migration } from './migrate.ts'
 export type { DB } from './schema.ts'
-export { systemStatement, systemTransaction, type SystemPurpose } from './system-transaction.ts'
+export { systemSnapshot, systemStatement, systemTransaction, type SystemPurpose } from './system-transaction.ts'
 export { tenantTransaction } from './tenant-transaction.ts'
 export { planByValues } from './plan-by-values.ts'

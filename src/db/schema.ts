@@ -38,6 +38,28 @@ export interface AdminRequest {
   tenant_id: string;
 }
 
+export interface AdminSession {
+  attempt_sha256: Buffer | null;
+  began_at: Timestamp;
+  ended_at: Timestamp | null;
+  ended_by: string | null;
+  ended_reason: string | null;
+  ends_at: Timestamp;
+  issuer: string | null;
+  name: string;
+  provider_kind: string | null;
+  provider_revision: number | null;
+  provider_tenant_id: string | null;
+  roles: string[];
+  secret_sha256: Buffer;
+  session_id: Generated<string>;
+  shown_as: string;
+  subject: string | null;
+  tenant_id: string;
+  token_id: string | null;
+  used_at: Timestamp;
+}
+
 export interface AdminToken {
   created_at: Timestamp;
   created_by: string;
@@ -49,8 +71,10 @@ export interface AdminToken {
   revoked_at: Timestamp | null;
   revoked_reason: string | null;
   roles: string[];
+  scopes: string[] | null;
   secret_hmac: Buffer;
   token_id: string;
+  used_at: Timestamp | null;
 }
 
 export interface ApiKey {
@@ -173,12 +197,14 @@ export interface ChangeRequest {
 
 export interface Client {
   application: string;
+  certificates: Generated<string[]>;
   client_id: string;
   ended_at: Timestamp | null;
   jwks: Json | null;
   jwks_uri: string | null;
   profile: string;
   revision: Generated<number>;
+  sender_constraint: string | null;
   tenant_id: string;
 }
 
@@ -207,6 +233,37 @@ export interface Facility {
   name: string;
   region: string;
   tenant_id: string;
+}
+
+export interface HostReport {
+  deployment: string;
+  format: string;
+  imported_at: Timestamp;
+  imported_by: string;
+  lines: Int8;
+  period_start: Timestamp;
+  report_id: Generated<string>;
+  report_seq: Generated<Int8>;
+  sha256: string;
+}
+
+export interface HostUsage {
+  at: Timestamp;
+  attempt: number;
+  input_units: Int8;
+  line: number;
+  model: string;
+  output_units: Int8;
+  report_id: string;
+  request_id: string | null;
+  status: number;
+  tenant: string | null;
+  version: string | null;
+}
+
+export interface Installation {
+  first_started_at: Timestamp;
+  is_one: Generated<boolean>;
 }
 
 export interface Instance {
@@ -406,6 +463,45 @@ export interface RateWindow {
   points: Generated<number>;
 }
 
+export interface Reconciliation {
+  figures: Json;
+  period_start: Timestamp;
+  reports: string[];
+  run_at: Timestamp;
+  run_by: string;
+  run_id: Generated<string>;
+  run_seq: Generated<Int8>;
+}
+
+export interface ReconciliationCandidate {
+  request_id: string;
+  run_id: string;
+}
+
+export interface ReconciliationException {
+  approved_by: string | null;
+  class: string;
+  correction: Json | null;
+  currency: string | null;
+  ended_at: Timestamp | null;
+  ended_by: string | null;
+  exception_id: Generated<string>;
+  facts: Json;
+  fingerprint: string;
+  first_run: string;
+  last_run: string;
+  license: string | null;
+  ours_picos: Numeric;
+  ours_units: Numeric;
+  period_start: Timestamp;
+  reason: string | null;
+  state: Generated<string>;
+  subject: string;
+  tenant_id: string;
+  theirs_picos: Numeric;
+  theirs_units: Numeric;
+}
+
 export interface Reservation {
   facts: Json;
   holds: Json;
@@ -423,26 +519,72 @@ export interface RevokedToken {
   tenant_id: string;
 }
 
+export interface SignIn {
+  client_id: string;
+  client_secret_env: string | null;
+  ended_at: Timestamp | null;
+  groups_claim: string;
+  issuer: string;
+  kind: string;
+  revision: Generated<number>;
+  roles: Json;
+  scopes: string[];
+  tenant_id: string;
+}
+
 export interface StripeCustomer {
   customer: string;
+  gone_at: Timestamp | null;
   recorded_at: Timestamp;
   tenant_id: string;
 }
 
+export interface StripeDifference {
+  class: string;
+  ended_at: Timestamp | null;
+  found_at: Timestamp;
+  here: string;
+  invoice: string;
+  line: string;
+  tenant_id: string;
+  there: string;
+}
+
 export interface StripeEvent {
+  about: string | null;
   event_id: string;
+  outcome: Generated<string>;
   received_at: Timestamp;
   type: string;
 }
 
+export interface StripeHour {
+  hour: Timestamp;
+  meter: string;
+  quantity: Int8;
+  read_at: Timestamp;
+  tenant_id: string;
+}
+
 export interface StripeInvoice {
+  attempts: Generated<number>;
   currency: string;
+  held_until: Timestamp | null;
+  holder: string | null;
   idempotency_key: Generated<string>;
   invoice: string;
+  kind: Generated<string>;
+  last_error: string | null;
+  looked_at: Timestamp | null;
+  looks: Generated<number>;
+  paid_minor: Generated<Int8>;
+  retry_at: Timestamp | null;
+  state: Generated<string>;
   status: Generated<string>;
   stripe_invoice: string | null;
   tenant_id: string;
   total_minor: Int8;
+  total_there_minor: Int8 | null;
   written_at: Timestamp;
 }
 
@@ -453,10 +595,35 @@ export interface StripeLane {
   tenant_id: string;
 }
 
+export interface StripeLine {
+  amount_minor: Int8;
+  invoice: string;
+  line: string | null;
+  read_at: Timestamp;
+  stripe_line: string;
+  tenant_id: string;
+}
+
 export interface StripeMeter {
   meter: string;
   meter_id: string;
   recorded_at: Timestamp;
+}
+
+export interface StripePrice {
+  lookup_key: string;
+  plan: string;
+  plan_revision: number;
+  price: string;
+  recorded_at: Timestamp;
+  shape: Json;
+  sku: string;
+}
+
+export interface StripeProduct {
+  product: string;
+  recorded_at: Timestamp;
+  sku: string;
 }
 
 export interface StripeUsage {
@@ -466,6 +633,7 @@ export interface StripeUsage {
   identifier: string | null;
   meter: string;
   quantity: Int8;
+  refused_code: string | null;
   revision: number;
   sent_at: Timestamp | null;
   state: Generated<string>;
@@ -534,6 +702,7 @@ export interface UsageEvent {
   attempt: number;
   audience: string;
   charge_picos: Int8;
+  corrects_attempt: number | null;
   currency: string;
   deployment: string;
   duration_ms: number;
@@ -621,6 +790,7 @@ export interface VersionCard {
 
 export interface DB {
   admin_request: AdminRequest;
+  admin_session: AdminSession;
   admin_token: AdminToken;
   api_key: ApiKey;
   application: Application;
@@ -636,6 +806,9 @@ export interface DB {
   deployment: Deployment;
   directory_change: DirectoryChange;
   facility: Facility;
+  host_report: HostReport;
+  host_usage: HostUsage;
+  installation: Installation;
   instance: Instance;
   invoice: Invoice;
   invoice_line: InvoiceLine;
@@ -653,13 +826,22 @@ export interface DB {
   policy_revision: PolicyRevision;
   posting: Posting;
   rate_window: RateWindow;
+  reconciliation: Reconciliation;
+  reconciliation_candidate: ReconciliationCandidate;
+  reconciliation_exception: ReconciliationException;
   reservation: Reservation;
   revoked_token: RevokedToken;
+  sign_in: SignIn;
   stripe_customer: StripeCustomer;
+  stripe_difference: StripeDifference;
   stripe_event: StripeEvent;
+  stripe_hour: StripeHour;
   stripe_invoice: StripeInvoice;
   stripe_lane: StripeLane;
+  stripe_line: StripeLine;
   stripe_meter: StripeMeter;
+  stripe_price: StripePrice;
+  stripe_product: StripeProduct;
   stripe_usage: StripeUsage;
   tenant: Tenant;
   tenant_policy_revision: TenantPolicyRevision;

@@ -1,7 +1,8 @@
 import type pg from 'pg'
-import { CompiledQuery, sql } from 'kysely'
+import { CompiledQuery, sql, type Transaction } from 'kysely'
 import type { Database, Tx } from './database.ts'
 import { asFailure } from './constraint.ts'
+import type { DB } from './schema.ts'
 
 /** Why the gateway looks over more than one tenant. A new reason is written here, where it is seen. */
 export type SystemPurpose =
@@ -24,14 +25,29 @@ export async function systemTransaction<T>(
   _purpose: SystemPurpose,
   work: (tx: Tx) => Promise<T>,
 ): Promise<T> {
-  return asFailure(() =>
-    database.systemKysely.transaction().execute(async (transaction) => {
-      // On a connection of the system pool it is on already; a pooler in between may have lost it.
-      await sql`select set_config('app.system', 'on', true)`.execute(transaction)
-      return work(transaction as Tx)
-    }),
-  )
+  return asFailure(() => database.systemKysely.transaction().execute(inSystem(work)))
 }
+
+/**
+ * The same, and whatever it reads is of one moment: for work that adds the same rows up twice and holds the sums together.
+ * @throws Failure, retryable, when somebody has changed meanwhile what it changes itself.
+ */
+export async function systemSnapshot<T>(
+  database: Database,
+  _purpose: SystemPurpose,
+  work: (tx: Tx) => Promise<T>,
+): Promise<T> {
+  const snapshot = database.systemKysely.transaction().setIsolationLevel('repeatable read')
+  return asFailure(() => snapshot.execute(inSystem(work)))
+}
+
+const inSystem =
+  <T>(work: (tx: Tx) => Promise<T>) =>
+  async (transaction: Transaction<DB>): Promise<T> => {
+    // On a connection of the system pool it is on already; a pooler in between may have lost it.
+    await sql`select set_config('app.system', 'on', true)`.execute(transaction)
+    return work(transaction as Tx)
+  }
 
 /** Calls wait for these statements; a database that takes longer is away. */
 const statementPatienceMs = 5_000

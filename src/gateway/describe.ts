@@ -315,6 +315,19 @@ export const dataPlane: readonly RouteConfig[] = [
       }),
     ]
   }),
+  {
+    method: 'post',
+    path: '/webhooks/stripe',
+    summary: 'Events of Stripe’s, signed by it',
+    request: {
+      headers: z.object({ 'stripe-signature': z.string() }),
+      body: body(z.looseObject({ id: z.string(), type: z.string() })),
+    },
+    responses: {
+      200: json(z.object({ received: z.literal(true) }), 'Taken, or nothing that concerns us.'),
+      ...errors(400, 404, 413, 503),
+    },
+  },
   open('/healthz', 'The process is alive'),
   open('/readyz', 'The process can take calls'),
   {

@@ -18,6 +18,7 @@ import { formAccepted, listOwnInvoices, showInvoice } from './show-invoices.ts'
 import { showLicense } from './show-license.ts'
 import { showPredictor } from './show-predictor.ts'
 import { showUsage } from './show-usage.ts'
+import { takeEvent } from './take-event.ts'
 import type { Transport } from './transport.ts'
 import { CallerLeft } from '../routing/index.ts'
 
@@ -73,6 +74,19 @@ export function gatewayRoutes(gateway: Gateway, transport: Transport): OpenAPIHo
     app.get(path, (c) => reads(c, (asking) => showPredictor(gateway, asking, nameOf(c), 'metadata')))
     app.get(`${path}/ready`, (c) => reads(c, (asking) => showPredictor(gateway, asking, nameOf(c), 'ready')))
   }
+
+  app.post('/webhooks/stripe', (c) => {
+    const { stripe } = gateway
+    if (stripe === undefined) return c.notFound()
+    return answerRead(gateway, transport, c, {
+      read: () =>
+        takeEvent(gateway, stripe, {
+          signature: transport.header(c, 'stripe-signature'),
+          body: (bytesMax) => transport.body(c, bytesMax),
+        }),
+      render: asJson,
+    })
+  })
 
   app.get('/healthz', (c) => c.json({ status: 'alive' }))
   app.get('/readyz', (c) => {

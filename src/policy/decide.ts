@@ -216,13 +216,15 @@ function judgeUnder(
   }
 }
 
-/** An entitlement never changes, so that its range is read once. */
-const ranges = new WeakMap<Entitlement, semver.Range>()
+/** An entitlement never changes, and asked of it are versions that the catalog has: each is compared once. */
+const compared = new WeakMap<Entitlement, Map<string, boolean>>()
 
 function inRange(entitlement: Entitlement, version: string): boolean {
-  let range = ranges.get(entitlement)
-  if (range === undefined) ranges.set(entitlement, (range = new semver.Range(entitlement.versions)))
-  return range.test(version)
+  let known = compared.get(entitlement)
+  if (known === undefined) compared.set(entitlement, (known = new Map()))
+  let isIn = known.get(version)
+  if (isIn === undefined) known.set(version, (isIn = semver.satisfies(version, entitlement.versions)))
+  return isIn
 }
 
 /** When a license stops serving the version that it pins; the others have no sunset. */

@@ -160,8 +160,16 @@ export const fields: Readonly<Record<string, Field>> = {
     '{ profile: smart, jwksUri: https://ehr.example/jwks.json }',
   ),
   'tenant.applications[].client.profile': field(
-    'smart: SMART Backend Services (RS384, ES384). fapi2: PS256, ES256 or EdDSA, with tokens bound by DPoP.',
+    'smart: SMART Backend Services (RS384, ES384). fapi2: PS256, ES256 or EdDSA, with tokens bound to their sender.',
     'smart',
+  ),
+  'tenant.applications[].client.senderConstraint': field(
+    'What tokens of fapi2 are bound to. dpop, as when absent: a key (RFC 9449). mtls: its TLS certificate (RFC 8705).',
+    'mtls',
+  ),
+  'tenant.applications[].client.certificates': field(
+    'With mtls: base64url of the SHA-256 of each certificate in DER. The client may then authenticate by it, without a key.',
+    '["A4DtL2JmUMhAsvJj5tKyn64SqzmuXbMrJa0n761y5v0"]',
   ),
   'tenant.applications[].client.jwksUri': field(
     'Where it publishes its public keys; preferred, because it can rotate them by itself. This or jwks.',
@@ -185,6 +193,30 @@ export const fields: Readonly<Record<string, Field>> = {
   'tenant.applications[].client.jwks.keys[].crv': field('EC and OKP: the curve.', 'P-384'),
   'tenant.applications[].client.jwks.keys[].x': field('EC and OKP: the x coordinate.', '"…"'),
   'tenant.applications[].client.jwks.keys[].y': field('EC: the y coordinate.', '"…"'),
+
+  'tenant.signIn': field(
+    'Where the organization’s own people sign in for the console and the admin API (OpenID Connect).',
+    '{ issuer: https://login.lakeside.example, clientId: formulary, groupsClaim: groups, roles: { formulary-admins: tenant-admin } }',
+  ),
+  'tenant.signIn.issuer': field(
+    'The address of the provider, as its metadata says it. Register <ADMIN_URL>/sign-in/callback/<tenant> there.',
+    'https://login.lakeside.example',
+  ),
+  'tenant.signIn.clientId': field('What the provider calls Formulary.', 'formulary'),
+  'tenant.signIn.clientSecretEnv': field(
+    'An environment variable that holds our secret there; absent for a public client.',
+    'LAKESIDE_SIGN_IN_SECRET',
+  ),
+  'tenant.signIn.scopes': field(
+    'What is asked of the provider; openid is among it. Some tell groups only for a scope of their own.',
+    '[openid, profile]',
+  ),
+  'tenant.signIn.groupsClaim': field('The claim that lists the groups of whoever signs in.', 'groups'),
+  'tenant.signIn.roles': field(
+    'Which role a group has here. Of the owner: owner-admin, licensing, finance, auditor; of others: tenant-admin, tenant-viewer.',
+    '{ formulary-admins: tenant-admin, formulary-readers: tenant-viewer }',
+  ),
+  'tenant.signIn.roles.*': field('The role of the group.', 'tenant-admin'),
 
   'license.license': field('The number on the contract; never used twice.', 'LIC-2026-0001'),
   'license.plan': field('The plan that prices its use.', 'standard-2026'),

@@ -4,7 +4,9 @@ import {
   type Profile,
   type PublicJwk,
   type Purpose,
+  type Role,
   type Scope,
+  type SenderConstraint,
   type TenantKind,
 } from '../identity/index.ts'
 import type { LicenseGrant } from '../licensing/index.ts'
@@ -25,6 +27,7 @@ export interface Rows {
   readonly facility: readonly FacilityRow[]
   readonly application: readonly ApplicationRow[]
   readonly client: readonly ClientRow[]
+  readonly sign_in: readonly SignInRow[]
   readonly license: readonly LicenseRow[]
   readonly policy: readonly PolicyRow[]
 }
@@ -91,8 +94,20 @@ export type ClientRow = {
   readonly application: string
   readonly clientId: string
   readonly profile: Profile
+  readonly senderConstraint: SenderConstraint | undefined
+  readonly certificates: readonly string[]
   readonly jwksUri: string | undefined
   readonly keys: readonly PublicJwk[] | undefined
+}
+/** The provider of a tenant's own people. */
+export type SignInRow = {
+  readonly tenant: string
+  readonly issuer: string
+  readonly clientId: string
+  readonly clientSecretEnv: string | undefined
+  readonly scopes: readonly string[]
+  readonly groupsClaim: string
+  readonly roles: Readonly<Record<string, Role>>
 }
 export type LicenseRow = LicenseGrant & { readonly tenant: string }
 /** The owner's policies, or those of one tenant; empty for a tenant that restricts nothing. */
@@ -154,11 +169,16 @@ export function rowsOf(declared: Declarations): Rows {
                 application,
                 clientId: clientIdOf({ tenant, application }),
                 profile: client.profile,
+                senderConstraint: client.senderConstraint ?? (client.profile === 'fapi2' ? 'dpop' : undefined),
+                certificates: client.certificates ?? [],
                 jwksUri: client.jwksUri,
                 keys: client.jwks?.keys,
               },
             ],
       ),
+    ),
+    sign_in: tenants.flatMap(({ tenant, signIn }) =>
+      signIn === undefined ? [] : [{ tenant, ...signIn, clientSecretEnv: signIn.clientSecretEnv }],
     ),
     license: declared.tenants.map(({ tenant, license }) => ({
       tenant: tenant.value.tenant,
@@ -181,6 +201,7 @@ export const nameOf = {
   facility: (row: FacilityRow) => `${row.tenant}/${row.facility}`,
   application: (row: ApplicationRow) => `${row.tenant}/${row.application}`,
   client: (row: ClientRow) => row.clientId,
+  sign_in: (row: SignInRow) => row.tenant,
   license: (row: LicenseRow) => `${row.tenant}/${row.license}`,
   // No tenant is called so: it is a reserved name.
   policy: (row: PolicyRow) => row.tenant ?? 'policies',

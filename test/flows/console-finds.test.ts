@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { loadOverview, tenantsOnPage } from '../../src/console/load-overview.ts'
+import { loadOverview, tenantsOnPage, type OverviewAsked } from '../../src/console/load-overview.ts'
 import { standingOf, standings } from '../../src/console/standing.ts'
 import { overviewOf, readCursor } from '../../src/console/overview.ts'
 import { systemTransaction } from '../../src/db/index.ts'
@@ -14,8 +14,8 @@ beforeAll(async () => {
 afterAll(() => world.stop())
 
 const now = () => instant(Date.now())
-const ask = (asked: Partial<Parameters<typeof loadOverview>[2]> = {}) =>
-  loadOverview(world.house.database, now(), { find: '', standing: undefined, after: undefined, ...asked })
+const ask = (asked: Partial<OverviewAsked> = {}) =>
+  loadOverview(world.house.database, undefined, now(), { find: '', standing: undefined, after: undefined, ...asked })
 const names = (facts: Awaited<ReturnType<typeof ask>>) => facts.tenants.map(({ tenant }) => tenant)
 
 test('the filter by license finds who the rule of the domain says, in every state that there is', async () => {

@@ -20,6 +20,7 @@ export interface About {
   readonly keyId: string
   readonly notice: string
   readonly invoice: string
+  readonly session: string
 }
 
 const everybody: readonly Role[] = ['owner-admin', 'licensing', 'finance', 'auditor', 'tenant-admin', 'tenant-viewer']
@@ -43,6 +44,7 @@ export function adminOperations({
   keyId,
   notice,
   invoice,
+  session,
 }: About): readonly AdminOperation[] {
   const grant = { license, plan: 'standard' }
   const version = '/models/scribe/versions/9.9.9'
@@ -71,6 +73,12 @@ export function adminOperations({
     act('createKey', `/tenants/${tenant}/applications/${application}/keys`, keepers, { body: {}, isOfTenant: true }),
     act('rotateKey', `/keys/${keyId}/rotate`, keepers, { body: {}, isOfTenant: true }),
     act('revokeKey', `/keys/${keyId}/revoke`, keepers, { body: reason, isOfTenant: true }),
+    read('listClients', `/tenants/${tenant}/clients`, everybody, true),
+    read('getClient', `/clients/${tenant}.${application}`, everybody, true),
+    act('revokeClientTokens', `/clients/${tenant}.${application}/revoke-tokens`, keepers, {
+      body: reason,
+      isOfTenant: true,
+    }),
     read('listLicenses', '/licenses', everybody),
     act('createLicense', `/tenants/${tenant}/licenses`, office, { body: { grant } }),
     read('getLicense', `/licenses/${license}`, everybody, true),
@@ -124,6 +132,13 @@ export function adminOperations({
     read('listAdminTokens', '/admin-tokens', ['owner-admin', 'auditor']),
     act('createAdminToken', '/admin-tokens', ['owner-admin'], { body: { name: 'x', roles: ['tenant-admin'] } }),
     act('revokeAdminToken', `/admin-tokens/none/revoke`, ['owner-admin'], { body: reason }),
+    read('getSession', '/session', everybody),
+    read('listSessions', `/sessions?tenant=${tenant}`, ['owner-admin', 'auditor', 'tenant-admin'], true),
+    act('endSessions', '/sessions/end', ['owner-admin', 'tenant-admin'], {
+      body: { tenant, ...reason },
+      isOfTenant: true,
+    }),
+    act('endSession', `/sessions/${session}/end`, ['owner-admin', 'tenant-admin'], { body: reason, isOfTenant: true }),
     read('listChangeRequests', '/change-requests', owners),
     read('getChangeRequest', `/change-requests/${nobody}`, owners),
     act('approveChangeRequest', `/change-requests/${nobody}/approve`, deciders, { body: reason }),

@@ -52,6 +52,7 @@ const everywhere = (expected: Expected): Stranger['expects'] => ({
   invoices: expected,
   invoice: expected,
   token: no(400, 'invalid_request'),
+  webhook: no(400, 'invalid_request'),
   open: yes,
 })
 const welcome = { ...everywhere(yes), invoice: no(404, 'not_found') }

@@ -3,6 +3,7 @@ import { formatAmount, isoOf } from '../../kernel/index.ts'
 import { systemTransaction, type Database } from '../../db/index.ts'
 import { AccountName, listJournal, parseMonth, sumJournal, type JournalAsked } from '../../billing/index.ts'
 import { reportMisuse, type Io } from '../report.ts'
+import { runJournalExport } from './journal-export.ts'
 
 export interface JournalIo extends Io {
   readonly database: Database
@@ -11,8 +12,9 @@ export interface JournalIo extends Io {
 /** Entries of one list; the API has them page by page. */
 const entriesMax = 1_000
 
-/** `formulary journal list|sums`: what was booked, by month and account. */
-export async function runJournal(args: readonly string[], io: JournalIo): Promise<0 | 2> {
+/** `formulary journal list|sums|export`: what was booked, by month and account. */
+export async function runJournal(args: readonly string[], io: JournalIo): Promise<0 | 1 | 2> {
+  if (args[0] === 'export') return runJournalExport(args.slice(1), io)
   const { values, positionals } = parseArgs({
     args: [...args],
     allowPositionals: true,
@@ -25,7 +27,8 @@ export async function runJournal(args: readonly string[], io: JournalIo): Promis
   })
   const [verb, ...more] = positionals
   if (more.length > 0) return reportMisuse(io, `\`journal ${verb}\` does not take \`${more[0]}\``)
-  if (verb !== 'list' && verb !== 'sums') return reportMisuse(io, 'what about the journal? formulary journal list|sums')
+  if (verb !== 'list' && verb !== 'sums')
+    return reportMisuse(io, 'what about the journal? formulary journal list|sums|export')
   const period = values.month === undefined ? undefined : parseMonth(values.month)
   if (values.month !== undefined && period === undefined)
     return reportMisuse(io, `which month? formulary journal ${verb} --month 2026-10`)

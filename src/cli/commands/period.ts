@@ -25,6 +25,7 @@ import { nodeSha256 } from '../../platform/node/ports.ts'
 import { operator } from '../operator.ts'
 import { linesInColumns } from './invoice-lines.ts'
 import { reportMisuse, reportRefusal, type Io } from '../report.ts'
+import { runEvidence } from './evidence.ts'
 import { periodInWords } from './period-words.ts'
 
 export interface PeriodIo extends Io {
@@ -50,13 +51,15 @@ type Options = ReturnType<typeof readOptions>['values']
 const verbs = ['list', 'show', 'preview', 'close', 'verify', 'reopen'] as const
 const Verb = z.enum(verbs)
 
-/** `formulary period list|show|preview|close|verify|reopen <license>`: a license's months, from open to closed. */
+/** `formulary period list|show|preview|close|verify|reopen|evidence <license>`: a license's months, from open to closed. */
 export async function runPeriod(args: readonly string[], io: PeriodIo): Promise<0 | 1 | 2> {
+  if (args[0] === 'evidence') return runEvidence(args.slice(1), io)
   const { values, positionals } = readOptions(args)
   const [word, license, ...more] = positionals
   if (more.length > 0) return reportMisuse(io, `\`period ${word}\` does not take \`${more[0]}\``)
   const { data: verb } = Verb.safeParse(word)
-  if (verb === undefined) return reportMisuse(io, `what about periods? formulary period ${verbs.join('|')} <license>`)
+  if (verb === undefined)
+    return reportMisuse(io, `what about periods? formulary period ${verbs.join('|')}|evidence <license>`)
   if (license === undefined) return reportMisuse(io, `of which license? formulary period ${verb} <license>`)
   if (verb === 'list') return showPeriods(io, license)
   const period = parseMonth(values.month ?? '')
@@ -99,7 +102,7 @@ async function showMonth(io: PeriodIo, license: string, period: Period): Promise
     const shownPeriod = await showPeriod(tx, { license, period })
     if (!shownPeriod.ok) return shownPeriod
     const { value } = shownPeriod
-    return ok({ ...value, checklist: await checklistOf(tx, {}, { shown: value, now: io.now }) })
+    return ok({ ...value, checklist: await checklistOf(tx, { shown: value, now: io.now }) })
   })
   if (!found.ok) return reportRefusal(io, found.error.reason, periodInWords(found.error))
   const { tenant, state, standing, checklist } = found.value
