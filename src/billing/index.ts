@@ -16,7 +16,7 @@ export { CheckedItem, CheckItem, mayBeExplained, type Reconciled } from './check
 export { closePeriod, type Closed, type CloseRefusal, type ClosingNeeds } from './close-period.ts'
 export { listPeriods, type ListedPeriod } from './list-periods.ts'
 export { formatMoney } from './currency.ts'
-export { monthName, monthOf, parseMonth, type Month, type Period } from './month.ts'
+export { monthAfter, monthName, monthOf, parseMonth, type Month, type Period } from './month.ts'
 export { checklistOf, showPeriod, type ShownPeriod } from './show-period.ts'
 export { listPeriodsOf, type PeriodRow } from './store-list-periods.ts'
 export { PeriodState, type StandingClosing } from './store-period.ts'
@@ -87,10 +87,16 @@ export { importHostUsage, problemsNamedMax, type Imported, type ImportRefusal } 
 export { reportColumns, type ReportFormat } from './reconcile/host-usage.ts'
 export { classWords, DifferenceClass } from './reconcile/difference.ts'
 export { runReconciliation, type Ran, type RunRefusal } from './reconcile/run-reconciliation.ts'
+export { exceptionsOnPageMax, reconciliationPage } from './reconcile/reconciliation-page.ts'
+export { reconciliationCsv, reconciliationCsvHeader } from './reconcile/reconciliation-csv.ts'
 export {
+  countExceptions,
   ExceptionState,
   loadExceptions,
   loadReconciliations,
   type KeptException,
   type Reconciliation,
 } from './store-reconciliation.ts'
+export type { StripeBooks } from './reconcile/stripe-books.ts'
+export { stripeBooks } from './stripe/read-books.ts'
+export { acceptException, correctException, type ResolveRefusal } from './reconcile/resolve-exception.ts'

@@ -249,6 +249,10 @@ async function* readPages<Row>(tx: Tx, name: string, query: RawBuilder<unknown>)
   await sql`close ${cursor}`.execute(tx)
 }
 
+/** One request, to be looked at closely. */
+export const addCandidate = async (tx: Tx, { runId }: Compared, requestId: Uuid): Promise<void> =>
+  void (await tx.insertInto('reconciliation_candidate').values({ run_id: runId, request_id: requestId }).execute())
+
 export const dropCandidates = async (tx: Tx, { runId }: Compared): Promise<void> =>
   void (await tx.deleteFrom('reconciliation_candidate').where('run_id', '=', runId).execute())
 

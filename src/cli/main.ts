@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
 import { Failure, instant, type Instant } from '../kernel/index.ts'
 import { migrateDatabase, type Database } from '../db/index.ts'
+import { openStripeClient, stripeBooks, type StripeBooks } from '../billing/index.ts'
 import { ConfigError, readConfig, type Config } from '../platform/node/config.ts'
 import { findDatabase } from '../platform/node/find-database.ts'
 import { EmbeddedPostgresError } from '../platform/node/embedded-postgres-error.ts'
@@ -137,16 +138,16 @@ async function run(noun: string, rest: readonly string[], io: CommandIo): Promis
       return onDatabase(io, (database) => runVersion(rest, { ...io, database }))
     case 'notice':
       return onDatabase(io, (database) => runNotice(rest, { ...io, database }))
+    case 'host-usage':
+      return onDatabase(io, (database) => runHostUsage(rest, { ...io, database }))
+    case 'reconcile':
+      return onDatabase(io, (database, { config }) => runReconcile(rest, { ...io, database, stripe: booksOf(config) }))
     case 'focus':
       return runFocus(rest, io)
     case 'export':
       return onDatabase(io, (database) => runExport(rest, { ...io, database }))
     case 'journal':
       return onDatabase(io, (database) => runJournal(rest, { ...io, database }))
-    case 'host-usage':
-      return onDatabase(io, (database) => runHostUsage(rest, { ...io, database }))
-    case 'reconcile':
-      return onDatabase(io, (database) => runReconcile(rest, { ...io, database }))
     case 'period':
       if (rest[0] === 'evidence' && rest.includes('--verify')) return runEvidenceVerify(rest.slice(1), io)
       return onDatabase(io, (database) => runPeriod(rest, { ...io, database }))
@@ -161,6 +162,9 @@ async function run(noun: string, rest: readonly string[], io: CommandIo): Promis
       return reportMisuse(io, `there is no \`${noun}\`: formulary help lists what there is`)
   }
 }
+
+const booksOf = ({ STRIPE_SECRET_KEY: secretKey, STRIPE_API_BASE: apiBase }: Config): StripeBooks | undefined =>
+  secretKey === undefined ? undefined : stripeBooks(openStripeClient({ secretKey, apiBase }))
 
 async function onDatabase(
   io: CommandIo,

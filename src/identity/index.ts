@@ -137,4 +137,5 @@ export {
   type TenantIdentity,
 } from './store.ts'
 export { Audience, audiences, clinicalPurposes, Purpose, purposes, TenantKind, tenantKinds } from './words.ts'
+export { RefusedAddresses, refusedMax, windowSeconds } from './refused-addresses.ts'
 export { readSigningKeys, signingAlgorithm, type PublishedKey, type SigningKeys } from './signing-keys.ts'

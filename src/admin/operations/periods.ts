@@ -165,8 +165,7 @@ async function replyOf(doing: Doing, { license, month }: OfMonth, status: 200 | 
   if (!found.ok) return err(refusedPeriod(found.error))
   const shown = found.value
   // Much of what a checklist looks at belongs to nobody, or to all: a tenant's transaction does not see it.
-  const checklist =
-    by.actor.tenantId === undefined ? await checklistOf(tx, needs.billing, { shown, now: by.now }) : null
+  const checklist = by.actor.tenantId === undefined ? await checklistOf(tx, { shown, now: by.now }) : null
   return ok({
     status,
     body: {
