@@ -35,6 +35,12 @@ const GENERATORS: readonly Generator[] = [
     }),
   },
   {
+    source: 'src/billing/index.ts',
+    make: async () => ({
+      'src/billing/focus-check/RULES.md': z.string().parse(await callExport('src/billing/index.ts', 'focusRulesTable')),
+    }),
+  },
+  {
     source: 'src/tenants/index.ts',
     make: async () => {
       const schemas = JsonSchemas.parse(await callExport('src/tenants/index.ts', 'jsonSchemas'))

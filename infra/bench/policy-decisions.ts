@@ -200,7 +200,11 @@ function policiesOf({ policies, tenants }: Declarations): PoliciesInForce {
 }
 
 async function principalOf() {
-  const found = await authenticate(identity, { authorization: key, proof: undefined, method: 'POST', path: '/' }, now)
+  const found = await authenticate(
+    identity,
+    { authorization: key, proof: undefined, certificate: undefined, address: undefined, method: 'POST', path: '/' },
+    now,
+  )
   if (!found.ok) throw new Error(found.error.reason)
   return found.value
 }

@@ -43,6 +43,8 @@ const client: ClientFacts = {
   tenant,
   application,
   profile: 'smart',
+  senderConstraint: undefined,
+  certificates: [],
   keys: { registered: [] },
   revision: 1,
   endedAt: undefined,
@@ -79,6 +81,7 @@ const issue = (thumbprint?: string) =>
     issuer,
     scopes: ['chat'],
     thumbprint,
+    certificate: undefined,
     jti: crypto.randomUUID(),
     now: now(),
   })
@@ -99,6 +102,8 @@ async function measure(title: string, run: (index: number) => Promise<unknown>):
 const shown = (authorization: string, proof?: string) => ({
   authorization,
   proof,
+  certificate: undefined,
+  address: undefined,
   method: 'POST',
   path: '/v1/chat/completions',
 })
@@ -174,6 +179,7 @@ try {
         issuer,
         scopes: ['chat'],
         thumbprint: undefined,
+        certificate: undefined,
         jti: crypto.randomUUID(),
         now: now(),
       })

@@ -33,7 +33,7 @@ export interface Line {
 export interface Invoice extends Thing {
   customer: string
   currency: string
-  status: 'draft' | 'open' | 'paid' | 'void'
+  status: 'draft' | 'open' | 'paid' | 'void' | 'uncollectible'
   number: string | null
   total: number
   auto_advance: boolean
@@ -43,8 +43,16 @@ export interface Invoice extends Thing {
   subscription: string | null
   /** Kept apart: the API shows them as a list. */
   held: Line[]
-  status_transitions: { finalized_at: number | null; voided_at: number | null; paid_at: number | null }
+  status_transitions: {
+    finalized_at: number | null
+    voided_at: number | null
+    paid_at: number | null
+    marked_uncollectible_at: number | null
+  }
   pre_payment_credit_notes_amount: number
+  post_payment_credit_notes_amount: number
+  amount_paid: number
+  attempt_count: number
 }
 
 export interface Subscription extends Thing {
@@ -53,6 +61,22 @@ export interface Subscription extends Thing {
   current_period_start: number
   current_period_end: number
   prices: string[]
+}
+
+/** What paid an invoice. The intent and the charge have no life of their own here. */
+export interface Payment extends Thing {
+  invoice: string
+  amount_paid: number
+  status: 'paid'
+  payment: { type: 'payment_intent'; payment_intent: string }
+  charge: string
+}
+
+export interface Refund extends Thing {
+  amount: number
+  charge: string
+  payment_intent: string
+  status: 'succeeded' | 'failed'
 }
 
 /** A usage event as it was taken in. */
@@ -80,12 +104,15 @@ export class Account {
   /** Seconds since 1970. */
   now: number
   readonly customers = new Map<string, Thing>()
+  readonly deletedCustomers = new Set<string>()
   readonly products = new Map<string, Thing>()
   readonly prices = new Map<string, Thing>()
   readonly meters = new Map<string, Meter>()
   readonly invoices = new Map<string, Invoice>()
   readonly items = new Map<string, Thing>()
   readonly creditNotes = new Map<string, Thing>()
+  readonly payments = new Map<string, Payment>()
+  readonly refunds = new Map<string, Refund>()
   readonly subscriptions = new Map<string, Subscription>()
   readonly endpoints = new Map<string, WebhookEndpoint>()
   readonly events = new Map<string, Thing>()

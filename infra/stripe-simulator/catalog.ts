@@ -2,6 +2,7 @@ import { newestFirst, type Account, type Thing } from './account.ts'
 import { pageOf } from './pages.ts'
 import { groupOf, listOf, metadataOf, requireText, textOf, wholeOf, type Params } from './params.ts'
 import { invalid } from './problem.ts'
+import type { Emit } from './webhooks.ts'
 
 export function createCustomer(account: Account, params: Params): Thing {
   const customer: Thing = {
@@ -28,6 +29,20 @@ export function updateCustomer(account: Account, id: string, params: Params): Th
   Object.assign(customer.metadata, metadataOf(params))
   return customer
 }
+
+/** https://docs.stripe.com/api/customers/delete: it is not listed any more, and is answered as deleted. */
+export function deleteCustomer(account: Account, id: string, emit: Emit): object {
+  const customer = account.require(account.customers, 'customer', id)
+  account.customers.delete(id)
+  account.deletedCustomers.add(id)
+  emit('customer.deleted', customer)
+  return { id, object: 'customer', deleted: true }
+}
+
+export const showCustomer = (account: Account, id: string): object =>
+  account.deletedCustomers.has(id)
+    ? { id, object: 'customer', deleted: true }
+    : account.require(account.customers, 'customer', id)
 
 export function createProduct(account: Account, params: Params): Thing {
   const id = textOf(params, 'id') ?? account.newId('prod')
@@ -62,6 +77,11 @@ export function createPrice(account: Account, params: Params): Thing {
   const isTiered = textOf(params, 'billing_scheme') === 'tiered'
   if (!isTiered && !/^\d+(\.\d{1,12})?$/u.test(decimal ?? ''))
     throw invalid('unit_amount_decimal has at most 12 decimal places', 'unit_amount_decimal')
+  const transform = groupOf(params, 'transform_quantity')
+  const divideBy = wholeOf(transform, 'divide_by')
+  const isTransformed = divideBy !== undefined
+  if (isTransformed && isTiered)
+    throw invalid('transform_quantity cannot be combined with tiers.', 'transform_quantity')
   const lookup = textOf(params, 'lookup_key') ?? null
   if (lookup !== null && [...account.prices.values()].some((price) => price['lookup_key'] === lookup))
     throw invalid(`A price already uses that lookup key: ${lookup}`, 'lookup_key')
@@ -84,7 +104,8 @@ export function createPrice(account: Account, params: Params): Thing {
       trial_period_days: null,
     },
     tiers_mode: textOf(params, 'tiers_mode') ?? null,
-    ...(isTiered ? { tiers: listOf(params, 'tiers') } : {}),
+    ...(isTiered ? { tiers: listOf(params, 'tiers').map(shownTier) } : {}),
+    transform_quantity: isTransformed ? { divide_by: divideBy, round: textOf(transform, 'round') } : null,
     type: 'recurring',
     unit_amount: decimal !== undefined && /^\d+$/u.test(decimal) ? Number(decimal) : null,
     unit_amount_decimal: decimal ?? null,
@@ -114,13 +135,18 @@ export function priceUsage(price: Thing, quantity: bigint): number {
     return BigInt(whole) * scale + BigInt(fraction.padEnd(Number(decimalPlaces), '0'))
   }
   const round = (amount: bigint) => Number((amount * 2n + scale) / (scale * 2n))
-  const tiers = price['tiers'] as readonly Params[] | undefined
-  if (tiers === undefined) return round(quantity * scaled(String(price['unit_amount_decimal'])))
+  const tiers = price['tiers'] as readonly ShownTier[] | undefined
+  const transform = price['transform_quantity'] as { divide_by: number; round: string } | null
+  if (tiers === undefined) {
+    const by = BigInt(transform?.divide_by ?? 1)
+    const packages = (quantity + (transform?.round === 'up' ? by - 1n : 0n)) / by
+    return round(packages * scaled(String(price['unit_amount_decimal'])))
+  }
   let below = 0n
   let sum = 0n
   for (const tier of tiers) {
-    const upTo = textOf(tier, 'up_to') === 'inf' ? quantity : BigInt(wholeOf(tier, 'up_to') ?? 0)
-    const unit = scaled(textOf(tier, 'unit_amount_decimal') ?? textOf(tier, 'unit_amount') ?? '0')
+    const upTo = tier.up_to === null ? quantity : BigInt(tier.up_to)
+    const unit = scaled(tier.unit_amount_decimal)
     // Volume: the tier that the whole quantity reaches prices all of it. Graduated: each tier prices its own part.
     if (price['tiers_mode'] === 'volume' && quantity <= upTo) return round(quantity * unit)
     const part = (quantity < upTo ? quantity : upTo) - below
@@ -128,4 +154,20 @@ export function priceUsage(price: Thing, quantity: bigint): number {
     below = upTo
   }
   return round(sum)
+}
+
+interface ShownTier {
+  readonly up_to: number | null
+  readonly unit_amount: number | null
+  readonly unit_amount_decimal: string
+}
+
+/** Shown with `up_to` null for the last one (https://docs.stripe.com/api/prices/object#price_object-tiers). */
+function shownTier(tier: Params): ShownTier {
+  const decimal = textOf(tier, 'unit_amount_decimal') ?? textOf(tier, 'unit_amount') ?? '0'
+  return {
+    up_to: textOf(tier, 'up_to') === 'inf' ? null : (wholeOf(tier, 'up_to') ?? 0),
+    unit_amount: /^\d+$/u.test(decimal) ? Number(decimal) : null,
+    unit_amount_decimal: decimal,
+  }
 }

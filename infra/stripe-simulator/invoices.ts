@@ -61,8 +61,11 @@ function draft(account: Account, of: Drafting): Invoice {
     period_end: of.period.end,
     subscription: of.subscription,
     held: [],
-    status_transitions: { finalized_at: null, voided_at: null, paid_at: null },
+    status_transitions: { finalized_at: null, voided_at: null, paid_at: null, marked_uncollectible_at: null },
     pre_payment_credit_notes_amount: 0,
+    post_payment_credit_notes_amount: 0,
+    amount_paid: 0,
+    attempt_count: 0,
   }
   account.invoices.set(invoice.id, invoice)
   return invoice
@@ -71,15 +74,13 @@ function draft(account: Account, of: Drafting): Invoice {
 /** As the API shows it, with sums worked out anew. */
 export function showInvoice({ held, ...invoice }: Invoice): object {
   const total = held.reduce((sum, line) => sum + line.amount, 0)
-  const due =
-    invoice.status === 'void' || invoice.status === 'paid' ? 0 : total - invoice.pre_payment_credit_notes_amount
+  const due = invoice.status === 'void' ? 0 : total - invoice.pre_payment_credit_notes_amount
   return {
     ...invoice,
     subtotal: total,
     total,
     amount_due: due,
-    amount_remaining: due,
-    amount_paid: invoice.status === 'paid' ? total : 0,
+    amount_remaining: invoice.status === 'paid' ? 0 : due - invoice.amount_paid,
     lines: {
       object: 'list',
       url: `/v1/invoices/${invoice.id}/lines`,
@@ -182,29 +183,33 @@ export function finalizeInvoice(account: Account, id: string, emit: Emit): objec
   invoice.total = total
   // An invoice of nothing is paid as soon as it is final.
   invoice.status = total <= 0 ? 'paid' : 'open'
+  if (total <= 0) invoice.status_transitions.paid_at = account.now
   const finalized = [...account.invoices.values()].filter((one) => one.number !== null).length
   invoice.number = `SIM-${String(finalized + 1).padStart(4, '0')}`
   invoice.automatically_finalizes_at = null
   invoice.status_transitions.finalized_at = account.now
   emit('invoice.finalized', showInvoice(invoice))
+  if (invoice.status === 'paid') emit('invoice.paid', showInvoice(invoice))
   return showInvoice(invoice)
 }
 
 export function voidInvoice(account: Account, id: string, emit: Emit): object {
   const invoice = account.require(account.invoices, 'invoice', id)
-  if (invoice.status !== 'open') throw invalid(`You can only void an open invoice. This one is ${invoice.status}.`)
+  if (invoice.status !== 'open' && invoice.status !== 'uncollectible')
+    throw invalid(`You can only void an open invoice. This one is ${invoice.status}.`)
   invoice.status = 'void'
   invoice.status_transitions.voided_at = account.now
   emit('invoice.voided', showInvoice(invoice))
   return showInvoice(invoice)
 }
 
-export function payInvoice(account: Account, id: string, emit: Emit): object {
+/** https://docs.stripe.com/invoicing/integration/workflow-transitions: it may still be paid or voided. */
+export function markUncollectible(account: Account, id: string, emit: Emit): object {
   const invoice = account.require(account.invoices, 'invoice', id)
   if (invoice.status !== 'open') throw invalid(`This invoice is ${invoice.status}, not open.`)
-  invoice.status = 'paid'
-  invoice.status_transitions.paid_at = account.now
-  emit('invoice.paid', showInvoice(invoice))
+  invoice.status = 'uncollectible'
+  invoice.status_transitions.marked_uncollectible_at = account.now
+  emit('invoice.marked_uncollectible', showInvoice(invoice))
   return showInvoice(invoice)
 }
 
@@ -212,37 +217,6 @@ export function deleteDraft(account: Account, id: string): object {
   requireDraft(account, id)
   account.invoices.delete(id)
   return { id, object: 'invoice', deleted: true }
-}
-
-/** A finalized invoice is corrected by a credit note only (https://docs.stripe.com/api/credit_notes). */
-export function createCreditNote(account: Account, params: Params, emit: Emit): Thing {
-  const invoice = account.require(account.invoices, 'invoice', requireText(params, 'invoice'))
-  if (invoice.status !== 'open' && invoice.status !== 'paid')
-    throw invalid('The invoice must be open or paid.', 'invoice')
-  const amount = wholeOf(params, 'amount') ?? 0
-  const left = invoice.total - invoice.pre_payment_credit_notes_amount
-  if (amount < 1 || amount > left) throw invalid(`The credit note must be between 1 and ${left}.`, 'amount')
-  invoice.pre_payment_credit_notes_amount += amount
-  const note: Thing = {
-    id: account.newId('cn'),
-    object: 'credit_note',
-    created: account.now,
-    amount,
-    total: amount,
-    subtotal: amount,
-    currency: invoice.currency,
-    customer: invoice.customer,
-    invoice: invoice.id,
-    livemode: false,
-    memo: textOf(params, 'memo') ?? null,
-    metadata: metadataOf(params),
-    number: `${invoice.number}-CN-01`,
-    status: 'issued',
-    type: 'pre_payment',
-  }
-  account.creditNotes.set(note.id, note)
-  emit('credit_note.created', note)
-  return note
 }
 
 export function createSubscription(account: Account, params: Params): object {

@@ -14,6 +14,10 @@ export interface Knobs {
   tooMany: number
   /** Calls answered with a 404 of somebody in between: no `error` in it. */
   foreign404: number
+  /** Payments that fail: a 402, and the invoice stays open. */
+  failPayments: number
+  /** Deliveries of webhooks that are lost and never come. */
+  loseDeliveries: number
   /** Each delivery of a webhook comes so many times more. */
   duplicateDeliveries: number
   /** Deliveries that are held back by `flushWebhooks` come in the opposite order. */
@@ -28,11 +32,13 @@ export const defaultKnobs: Knobs = {
   closeBefore: 0,
   tooMany: 0,
   foreign404: 0,
+  failPayments: 0,
+  loseDeliveries: 0,
   duplicateDeliveries: 0,
   reorderDeliveries: false,
 }
 
-type Counted = 'dropEvents' | 'failAfterCommit' | 'closeAfterCommit' | 'closeBefore' | 'tooMany' | 'foreign404'
+type Counted = Exclude<keyof Knobs, 'aggregationLagSeconds' | 'duplicateDeliveries' | 'reorderDeliveries'>
 
 /** Whether the next fault of a kind is due; it is used up by asking. */
 export function takeFault(knobs: Knobs, kind: Counted): boolean {

@@ -1,6 +1,6 @@
 export interface ProblemFacts {
   readonly status: number
-  readonly type: 'invalid_request_error' | 'idempotency_error' | 'api_error' | 'rate_limit_error'
+  readonly type: 'invalid_request_error' | 'idempotency_error' | 'api_error' | 'rate_limit_error' | 'card_error'
   readonly code?: string
   readonly param?: string
 }

@@ -1,10 +1,17 @@
 import { Hono } from 'hono'
 import { newestFirst, type Account } from './account.ts'
-import { createCustomer, createPrice, createProduct, listPrices, updateCustomer } from './catalog.ts'
+import {
+  createCustomer,
+  createPrice,
+  createProduct,
+  deleteCustomer,
+  listPrices,
+  showCustomer,
+  updateCustomer,
+} from './catalog.ts'
 import {
   addLines,
   cancelSubscription,
-  createCreditNote,
   createInvoice,
   createItem,
   createSubscription,
@@ -12,15 +19,17 @@ import {
   finalizeInvoice,
   listInvoices,
   listLines,
-  payInvoice,
+  markUncollectible,
   showInvoice,
   showSubscription,
   voidInvoice,
 } from './invoices.ts'
 import type { Knobs } from './knobs.ts'
 import { adjustEvent, createMeter, listMeters, setMeterStatus, summarize, takeEvent } from './meters.ts'
+import { createCreditNote, listCreditNotes } from './credit-notes.ts'
 import { pageOf } from './pages.ts'
 import type { Params } from './params.ts'
+import { createRefund, listPayments, listRefunds, payInvoice, showCharge } from './payments.ts'
 import { Problem } from './problem.ts'
 import { createEndpoint, showEndpoint, showThinEvent, type Emit } from './webhooks.ts'
 
@@ -37,8 +46,10 @@ export function routesOf({ account, knobs, emit }: { account: Account; knobs: Kn
   post('/v1/customers', (_, params) => createCustomer(account, params))
   post('/v1/customers/:id', (id, params) => updateCustomer(account, id, params))
   get('/v1/customers', (_, params) => pageOf('/v1/customers', newestFirst(account.customers), params))
-  get('/v1/customers/:id', (id) => account.require(account.customers, 'customer', id))
+  get('/v1/customers/:id', (id) => showCustomer(account, id))
+  app.delete('/v1/customers/:id', (c) => c.json(deleteCustomer(account, c.req.param('id'), emit)))
   post('/v1/products', (_, params) => createProduct(account, params))
+  get('/v1/products', (_, params) => pageOf('/v1/products', newestFirst(account.products), params))
   get('/v1/products/:id', (id) => account.require(account.products, 'product', id))
   post('/v1/prices', (_, params) => createPrice(account, params))
   get('/v1/prices', (_, params) => listPrices(account, params))
@@ -71,8 +82,15 @@ export function routesOf({ account, knobs, emit }: { account: Account; knobs: Kn
   post('/v1/invoices/:id/add_lines', (id, params) => addLines(account, id, params))
   post('/v1/invoices/:id/finalize', (id) => finalizeInvoice(account, id, emit))
   post('/v1/invoices/:id/void', (id) => voidInvoice(account, id, emit))
-  post('/v1/invoices/:id/pay', (id) => payInvoice(account, id, emit))
+  post('/v1/invoices/:id/mark_uncollectible', (id) => markUncollectible(account, id, emit))
+  post('/v1/invoices/:id/pay', (id, params) => payInvoice(account, id, params, { knobs, emit }))
+  get('/v1/invoice_payments', (_, params) => listPayments(account, params))
+  get('/v1/charges/:id', (id) => showCharge(account, id))
+  post('/v1/refunds', (_, params) => createRefund(account, params, emit))
+  get('/v1/refunds', (_, params) => listRefunds(account, params))
+  get('/v1/refunds/:id', (id) => account.require(account.refunds, 'refund', id))
   post('/v1/credit_notes', (_, params) => createCreditNote(account, params, emit))
+  get('/v1/credit_notes', (_, params) => listCreditNotes(account, params))
   get('/v1/credit_notes/:id', (id) => account.require(account.creditNotes, 'credit note', id))
 
   post('/v1/webhook_endpoints', (_, params) => createEndpoint(account, params))

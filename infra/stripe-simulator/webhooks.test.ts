@@ -113,7 +113,7 @@ test('[order] events may come in another order', async () => {
   const { id } = await makeInvoice()
   await at.stripe.invoices.finalizeInvoice(id)
   await at.simulator.webhooks.flush()
-  expect(types()).toEqual(['invoice.finalized', 'invoice.created'])
+  expect(types()).toEqual(['invoice.paid', 'invoice.finalized', 'invoice.created'])
 })
 test('[order] an event shows its object as it was; the object is fetched anew', async () => {
   const { id } = await makeInvoice()

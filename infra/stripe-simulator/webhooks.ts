@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto'
 import type { Account, Thing, WebhookEndpoint } from './account.ts'
-import type { Knobs } from './knobs.ts'
+import { takeFault, type Knobs } from './knobs.ts'
 import { groupOf, metadataOf, requireText, type Params } from './params.ts'
 import { invalid } from './problem.ts'
 
@@ -84,7 +84,11 @@ export class Webhooks {
     account.events.set(event.id, event)
     for (const endpoint of account.endpoints.values())
       if (endpoint.status === 'enabled' && endpoint.enabled_events.some((name) => name === '*' || name === type))
-        for (let copy = 0; copy <= this.#knobs.duplicateDeliveries; copy++)
+        for (
+          let copy = takeFault(this.#knobs, 'loseDeliveries') ? Infinity : 0;
+          copy <= this.#knobs.duplicateDeliveries;
+          copy++
+        )
           this.#waiting.push({ endpoint, event, body: JSON.stringify(delivered(event)), since: account.now })
   }
 

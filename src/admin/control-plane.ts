@@ -55,13 +55,14 @@ export function adminOpenApiDocument(): object {
 }
 
 function describe(app: OpenAPIHono, operation: AnyOperation): void {
-  const { id, method, path, tag, summary, roles, params, query, body, answer, creates, guard } = operation
+  const { id, method, path, tag, summary, roles, params, query, body, answer, creates, guard, forms } = operation
   const headers = z.object({
     ...(creates ? { 'idempotency-key': z.string().min(1).max(200) } : {}),
     ...(guard === 'required' ? { 'if-match': z.string() } : {}),
     ...(guard === 'optional' ? { 'if-match': z.string().optional() } : {}),
   })
   const json = (schema: z.ZodType) => ({ 'application/json': { schema } })
+  const textual = (types: readonly string[]) => Object.fromEntries(types.map((type) => [type, { schema: z.string() }]))
   const problem = (description: string) => ({ description, content: { [problemType]: { schema: Problem } } })
   app.openAPIRegistry.registerPath({
     method,
@@ -78,7 +79,7 @@ function describe(app: OpenAPIHono, operation: AnyOperation): void {
       ...(body === undefined ? {} : { body: { required: true, content: json(body) } }),
     },
     responses: {
-      [creates ? 201 : 200]: { description: 'Done.', content: json(answer) },
+      [creates ? 201 : 200]: { description: 'Done.', content: { ...json(answer), ...textual(forms) } },
       ...(method === 'post' ? { 202: { description: 'It waits for a second person.' } } : {}),
       400: problem('The request is wrong; errors say where.'),
       401: problem('No valid token.'),

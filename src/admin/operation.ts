@@ -2,6 +2,7 @@ import { z } from '@hono/zod-openapi'
 import type { Hmac, Log, Result } from '../kernel/index.ts'
 import type { Database, Tx } from '../db/index.ts'
 import type { KeyMaking, Role } from '../identity/index.ts'
+import type { ClosingNeeds } from '../billing/index.ts'
 import type { Deciders } from '../licensing/index.ts'
 import type { Declaring } from './declaring.ts'
 import type { AdminRefusal } from './refusal.ts'
@@ -13,6 +14,11 @@ export interface ControlNeeds {
   readonly hmac: Hmac
   readonly making: KeyMaking
   readonly declaring: Declaring
+  /**
+   * For closing months and making them again: what reads a whole month takes longer than anybody may wait for a suspension,
+   * and has connections of its own.
+   */
+  readonly billing: ClosingNeeds
   /** The bootstrap token of the installation. */
   readonly ownerToken: string
   pepper(version: number): Uint8Array | undefined
@@ -36,6 +42,14 @@ export interface Reply {
   readonly etag?: string | undefined
   /** Members of the body that are shown once and kept nowhere. */
   readonly secrets?: readonly string[]
+  /** The body in another form, such as a page, when that was asked for. */
+  readonly written?: Written | undefined
+}
+
+/** An answer that is no JSON. */
+export interface Written {
+  readonly headers: Readonly<Record<string, string>>
+  readonly text: string
 }
 
 export type Done = Result<Reply, readonly AdminRefusal[]>
@@ -54,6 +68,8 @@ export interface Operation<Params, Query, Body> {
   readonly query: z.ZodType<Query>
   readonly body: z.ZodType<Body> | undefined
   readonly answer: z.ZodType
+  /** Other content types that it may answer in. */
+  readonly forms: readonly string[]
   /** Whether it makes something new: then it needs an `Idempotency-Key`. */
   readonly creates: boolean
   /** Whether it needs `If-Match`; a "no" never waits for anybody's latest look, and takes it only when it is given. */
@@ -72,7 +88,7 @@ export interface AnyOperation extends Omit<Operation<unknown, unknown, unknown>,
 const Nothing = z.strictObject({})
 
 type Defaults<Params, Query, Body> = Partial<
-  Pick<Operation<Params, Query, Body>, 'params' | 'query' | 'body' | 'creates' | 'guard'>
+  Pick<Operation<Params, Query, Body>, 'params' | 'query' | 'body' | 'creates' | 'guard' | 'forms'>
 >
 
 /**
@@ -88,6 +104,7 @@ export function defineOperation<Params = Record<string, never>, Query = Record<s
     body: undefined,
     creates: false,
     guard: 'none' as const,
+    forms: [],
     ...operation,
   }
   // Its own schemas have parsed whatever it is given.

@@ -16,7 +16,23 @@ import {
 } from './operations/license-acts.ts'
 import { amendOneLicense, createLicense, renewOneLicense, transferOneLicense } from './operations/license-grants.ts'
 import { getLicense, getLicenseAsOf, getLicenseHistory, listLicenses } from './operations/licenses.ts'
+import {
+  creditOneInvoice,
+  explainInvoiceLine,
+  getInvoice,
+  listAllInvoices,
+  previewOneInvoice,
+} from './operations/invoices.ts'
+import { listJournalEntries, sumJournalEntries } from './operations/journal.ts'
 import { acknowledgeChangeNotice, issueChangeNotice, listChangeNotices } from './operations/notices.ts'
+import {
+  closeOnePeriod,
+  getPeriod,
+  listAllPeriods,
+  listLicensePeriods,
+  reopenOnePeriod,
+  verifyOnePeriod,
+} from './operations/periods.ts'
 import { getTenant, listApplications, listFacilities, listTenants } from './operations/tenants.ts'
 import { reportTenantUsage } from './operations/usage.ts'
 import {
@@ -68,6 +84,19 @@ export const operations: readonly AnyOperation[] = [
   decideUseAsOf,
   replayDecision,
   reportTenantUsage,
+  listAllPeriods,
+  listLicensePeriods,
+  getPeriod,
+  closeOnePeriod,
+  reopenOnePeriod,
+  verifyOnePeriod,
+  previewOneInvoice,
+  listAllInvoices,
+  getInvoice,
+  explainInvoiceLine,
+  creditOneInvoice,
+  listJournalEntries,
+  sumJournalEntries,
   listAuditEntries,
   listTokens,
   makeToken,

@@ -1,6 +1,7 @@
 import { z } from '@hono/zod-openapi'
-import { err, instant, ok, type Instant, type Result } from '../kernel/index.ts'
+import { assert, err, instant, ok, type Instant, type Result } from '../kernel/index.ts'
 import type { Role } from '../identity/index.ts'
+import { parseMonth, type Period } from '../billing/index.ts'
 import type { Done } from './operation.ts'
 import type { AdminRefusal } from './refusal.ts'
 
@@ -15,6 +16,11 @@ export const readers: readonly Role[] = [
 ]
 export const ownersPeople: readonly Role[] = ['owner-admin', 'licensing', 'finance', 'auditor']
 export const licensingOffice: readonly Role[] = ['owner-admin', 'licensing']
+/** Whoever closes months and takes invoices back. */
+export const financeOffice: readonly Role[] = ['owner-admin', 'finance']
+export const ownersAuditors: readonly Role[] = [...financeOffice, 'auditor']
+/** Whoever may look at what is charged, and of its own tenant a tenant's. */
+export const billReaders: readonly Role[] = [...ownersAuditors, 'tenant-admin', 'tenant-viewer']
 export const keyKeepers: readonly Role[] = ['owner-admin', 'licensing', 'tenant-admin']
 
 export const Name = z.string().min(1).max(200)
@@ -25,6 +31,19 @@ export const At = z.iso
   .datetime({ offset: true, error: 'write an instant with its zone, such as 2026-12-01T00:00:00Z' })
   .transform((text) => instant(Date.parse(text)))
   .openapi({ type: 'string', format: 'date-time' })
+
+/** A month in UTC. */
+export const MonthName = z
+  .string()
+  .refine((text) => parseMonth(text) !== undefined, 'write a month such as 2026-10')
+  .openapi({ pattern: String.raw`^\d{4}-(0[1-9]|1[0-2])$`, example: '2026-10' })
+
+/** The month that a `MonthName` names. */
+export function periodNamed(month: string): Period {
+  const period = parseMonth(month)
+  assert(period !== undefined, 'its schema has read the month')
+  return period
+}
 
 const pageMax = 200
 export const Paging = {

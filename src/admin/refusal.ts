@@ -1,4 +1,13 @@
 import { assertNever } from '../kernel/index.ts'
+import {
+  mayBeExplained,
+  monthName,
+  type CloseRefusal,
+  type CreditRefusal,
+  type Period,
+  type ReopenRefusal,
+  type VerifyRefusal,
+} from '../billing/index.ts'
 import type { AdminTokenRefusal, KeyRefusal } from '../identity/index.ts'
 import { revisionRefusalInWords, type ActRefusal, type RecordRefusal } from '../licensing/index.ts'
 import { wordsForVersion, type NoticeRefusal, type VersionRefusal } from '../release/index.ts'
@@ -174,6 +183,89 @@ function noticeWords(refusal: NoticeRefusal): Words {
       return { status: 409, message: `Nobody pins an older version of ${refusal.model} than ${refusal.version}.` }
     default:
       return assertNever(refusal, 'a notice refusal')
+  }
+}
+
+/** One for each item that is open, so that whoever closes sees all that is missing. */
+export function refusedPeriod(refusal: CloseRefusal | ReopenRefusal | VerifyRefusal): readonly AdminRefusal[] {
+  if (refusal.reason !== 'period_not_ready') return [{ reason: wordOf(refusal), ...periodWords(refusal) }]
+  return refusal.checklist
+    .filter(({ state }) => state === 'open')
+    .map(({ item, found }) => ({
+      status: 409,
+      reason: 'period_not_ready',
+      message: `${item}: ${found}.`,
+      ...(mayBeExplained(item) ? { advice: 'Say in explain why it may stay so.', pointer: `/explain/${item}` } : {}),
+    }))
+}
+
+type PeriodRefusal = Exclude<CloseRefusal | ReopenRefusal | VerifyRefusal, { reason: 'period_not_ready' }>
+
+/** A second person is asked for under one name, whatever is to be approved. */
+const wordOf = ({ reason }: PeriodRefusal): string =>
+  reason === 'second_person_missing' ? 'second_person_needed' : reason
+
+const ofLicense = ({ license, period }: { license: string; period: Period }) => `${monthName(period)} of ${license}`
+
+function periodWords(refusal: PeriodRefusal): Words {
+  switch (refusal.reason) {
+    case 'license_not_found':
+      return notFound('license', refusal.license)
+    case 'period_closed':
+      return {
+        status: 409,
+        message: `${ofLicense(refusal)} is closed${refusal.invoice === undefined ? '' : `: ${refusal.invoice}`}.`,
+      }
+    case 'period_before_license':
+      return { status: 404, message: `${ofLicense(refusal)} lies before the license.` }
+    case 'currencies_differ':
+      return { status: 409, message: `${ofLicense(refusal)} is priced in ${refusal.currencies.join(' and ')}.` }
+    case 'period_not_closed':
+      return { status: 409, message: `${ofLicense(refusal)} is not closed.` }
+    case 'later_period_closed':
+      return {
+        status: 409,
+        message: `${monthName(refusal.later)} is closed already.`,
+        advice: 'Open that one again first, or let corrections do it.',
+      }
+    case 'second_person_missing':
+      return {
+        status: 409,
+        message: `Two people stand behind opening ${ofLicense(refusal)} again: a second one has to approve.`,
+        widens: [
+          `${ofLicense(refusal)} is opened again${refusal.invoice === undefined ? '' : ` and ${refusal.invoice} taken back`}`,
+        ],
+      }
+    case 'reason_missing':
+      return { status: 422, message: 'Say why.', pointer: '/reason' }
+    default:
+      return assertNever(refusal, 'a refusal of a period')
+  }
+}
+
+export const refusedCredit = (refusal: CreditRefusal): AdminRefusal => ({
+  reason: refusal.reason,
+  ...creditWords(refusal),
+})
+
+function creditWords(refusal: CreditRefusal): Words {
+  switch (refusal.reason) {
+    case 'invoice_not_found':
+      return notFound('invoice', refusal.number)
+    case 'invoice_credited':
+      return { status: 409, message: `${refusal.number} was taken back by ${refusal.by}.` }
+    case 'credit_note_credited':
+      return { status: 409, message: `${refusal.number} is a credit note itself.` }
+    case 'prepaid_credit_moved':
+      return {
+        status: 409,
+        message: `${refusal.number} moved prepaid credit.`,
+        advice: 'Open its month again: that takes it back, and the credit with it.',
+      }
+    case 'reason_missing':
+      return { status: 422, message: 'Say why.', pointer: '/reason' }
+    default:
+      return assertNever(refusal, 'a refusal of a credit note')
   }
 }
 

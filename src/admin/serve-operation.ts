@@ -3,7 +3,7 @@ import { Failure, type Json } from '../kernel/index.ts'
 import { systemTransaction, tenantTransaction, type Tx } from '../db/index.ts'
 import { authenticateAdmin, claimRequest, rememberAnswer, type Actor, type Answer } from '../identity/index.ts'
 import { askForSecond, type ChangeRequest } from './change-request.ts'
-import type { AnyOperation, ControlNeeds, Doing, Reply } from './operation.ts'
+import type { AnyOperation, ControlNeeds, Doing, Reply, Written } from './operation.ts'
 import { problemOf, problemType } from './problem.ts'
 import { readInput, type Input } from './read-input.ts'
 import type { AdminRefusal } from './refusal.ts'
@@ -69,7 +69,10 @@ interface Around {
   readonly findOperation: Doing['findOperation']
 }
 
-async function perform(around: Around, actor: Actor, input: Input): Promise<Answer> {
+/** What is remembered of an answer is its JSON; a page is only ever read. */
+type Told = Answer & { readonly written?: Written | undefined }
+
+async function perform(around: Around, actor: Actor, input: Input): Promise<Told> {
   const { needs, operation } = around
   const within = <T>(work: (tx: Tx) => Promise<T>): Promise<T> =>
     actor.tenantId === undefined
@@ -99,7 +102,7 @@ async function perform(around: Around, actor: Actor, input: Input): Promise<Answ
   }
 }
 
-async function performOnce(around: Around, actor: Actor, input: Input, tx: Tx): Promise<Answer> {
+async function performOnce(around: Around, actor: Actor, input: Input, tx: Tx): Promise<Told> {
   const { operation, needs, findOperation } = around
   const again = await claimed(tx, actor, input)
   if (again !== undefined) return again
@@ -118,7 +121,7 @@ async function performOnce(around: Around, actor: Actor, input: Input, tx: Tx): 
   const { status = 200, body, etag } = done.value
   if (input.idempotencyKey !== undefined)
     await rememberAnswer(tx, actor, input.idempotencyKey, { status, body: withoutSecrets(done.value), etag })
-  return { status, body, etag }
+  return { status, body, etag, written: done.value.written }
 }
 
 async function claimed(tx: Tx, actor: Actor, input: Input): Promise<Answer | undefined> {
@@ -167,8 +170,9 @@ const accepted = (change: ChangeRequest): Answer => ({
   etag: undefined,
 })
 
-function tell(c: Context, { status, body, etag }: Answer): Response {
+function tell(c: Context, { status, body, etag, written }: Told): Response {
   const headers: Record<string, string> = { 'content-type': 'application/json', 'cache-control': 'no-store' }
+  if (written !== undefined) return c.body(written.text, status as 200, { ...headers, ...written.headers })
   if (etag !== undefined) headers['etag'] = etag
   if (status === 202 && 'change_request' in body)
     headers['location'] = `/admin/v1/change-requests/${String(body.change_request)}`

@@ -1,7 +1,7 @@
 import { assertNever, picos, type Picos } from '../kernel/index.ts'
 import type { InvoiceLine } from './invoice.ts'
 
-export const accounts = ['receivable', 'revenue', 'credit', 'commitment', 'tax', 'rounding'] as const
+export const accounts = ['receivable', 'revenue', 'credit', 'commitment', 'tax', 'rounding', 'bank'] as const
 export type Account = (typeof accounts)[number]
 
 /** One side of a journal entry: a debit is above zero, a credit below. */

@@ -1,32 +1,26 @@
-import { assert, err, ok, parseAmount, picos, type Instant, type Result, type StartSha256 } from '../kernel/index.ts'
+import { assert, err, ok, type Instant, type Result, type StartSha256 } from '../kernel/index.ts'
 import { appendAuditEntry } from '../audit/index.ts'
 import { systemTransaction, type Database, type Tx } from '../db/index.ts'
 import { agentOf, type Actor } from '../identity/index.ts'
 import { findLicenseRow, loadLicenses, type LicenseFacts } from '../licensing/index.ts'
 import { untilUnfolded } from '../metering/index.ts'
-import type { Basis } from './basis.ts'
-import { checkPeriod, type CheckedItem, type CheckItem } from './checklist.ts'
-import { countDays } from './count-days.ts'
-import { smallestUnit } from './currency.ts'
+import type { CheckedItem, CheckItem } from './checklist.ts'
 import { freezeUsage, type FrozenUsage } from './freeze-usage.ts'
+import { goThroughChecklist } from './go-through-checklist.ts'
 import { noTax, type Tax } from './invoice.ts'
 import { composeInvoice, issueInvoice } from './issue-invoice.ts'
-import { firstMonth, monthsFrom } from './license-months.ts'
-import { daysIn, monthName, type Month, type Period } from './month.ts'
-import { planRevisionAt, type PriceBook } from './prices.ts'
-import { reconciledMonth } from './reconcile/reconciled-month.ts'
-import { exactly, roundHalfEven } from './round.ts'
+import { firstMonth } from './license-months.ts'
+import { conditionsOf, makeBasis } from './make-basis.ts'
+import { monthName, type Month, type Period } from './month.ts'
 import { loadPriceBook } from './store.ts'
 import {
   appendClosing,
   freezePeriod,
   loadFacilitySpans,
-  loadLedgerFacts,
   loadPeriods,
   loadStandingClosings,
   lockPeriodsOf,
   setPeriodState,
-  type StandingClosing,
 } from './store-period.ts'
 import { readFrozen } from './store-read-frozen.ts'
 
@@ -90,23 +84,12 @@ async function beginClosing(
   const first = firstMonth(facts)
   if (first === undefined || period.start < first.start)
     return err({ reason: 'period_before_license', license, period, first })
-  const periods = await loadPeriods(tx, month)
-  const known = periods.find((one) => one.period.start === period.start)
+  const known = (await loadPeriods(tx, month)).find((one) => one.period.start === period.start)
   if (known?.state === 'closed') {
     const standing = (await loadStandingClosings(tx, month)).find((one) => one.period.start === period.start)
     return err({ reason: 'period_closed', license, period, invoice: standing?.invoice })
   }
-  const closed = new Set(periods.filter(({ state }) => state === 'closed').map((one) => one.period.start))
-  const checklist = checkPeriod(
-    {
-      ...(await loadLedgerFacts(tx, month)),
-      period,
-      now,
-      earlierOpen: monthsFrom(first, period).filter(({ start }) => !closed.has(start)),
-      reconciled: await reconciledMonth(tx, month),
-    },
-    reasons,
-  )
+  const checklist = await goThroughChecklist(tx, { month, first, reasons, now })
   if (checklist.some(({ state }) => state === 'open'))
     return err({ reason: 'period_not_ready', license, period, checklist })
   const begun = { month, tenant: row.tenant, checklist }
@@ -147,22 +130,14 @@ async function finishClosing(
     await loadStandingClosings(tx, month),
     await loadFacilitySpans(tx, tenantId),
   ]
-  const conditions = facts.revisions.map(({ revision, termEnd, evaluation }) => ({ revision, termEnd, evaluation }))
+  const conditions = conditionsOf(facts)
   const frozen = await freezeUsage((which) => readFrozen(tx, { ...month, which }), {
     conditions,
     startSha256: needs.startSha256,
   })
-  const days = countDays({ license: facts, facilities, book }, { period, knownAt: now })
-  const currencies = currenciesOf({ frozen, days: days.termDays, book })
-  if (currencies.length > 1) return err({ reason: 'currencies_differ', license, period, currencies })
-  const [currency = 'USD'] = currencies
-  const basis: Basis = {
-    use: { currency, daysInPeriod: daysIn(period), usage: frozen.usage, ...days },
-    conditions,
-    late: frozen.late,
-    credit: creditOf({ facts, book, standing, period, currency }),
-  }
-  const closedNow = { closing, closedAt: now, closedBy: actor.name, checklist, ...hashesOf(frozen), basis }
+  const basis = makeBasis({ license: facts, facilities, book, standing, frozen }, { period, knownAt: now })
+  if (!basis.ok) return err({ reason: 'currencies_differ', license, period, currencies: basis.error.currencies })
+  const closedNow = { closing, closedAt: now, closedBy: actor.name, checklist, ...hashesOf(frozen), basis: basis.value }
   const composed = await composeInvoice(tx, {
     month,
     tenant,
@@ -198,39 +173,3 @@ const hashesOf = ({ rows, usageSha256, lateRows, lateSha256 }: FrozenUsage) => (
   lateRows,
   lateSha256,
 })
-
-/** The currencies of all plans that a month was used or held under: an invoice has one. */
-function currenciesOf(facts: {
-  frozen: FrozenUsage
-  days: readonly { plan: string; planRevision: number }[]
-  book: PriceBook
-}): readonly string[] {
-  const used = [...facts.frozen.usage, ...facts.frozen.late.flatMap(({ usage }) => usage), ...facts.days]
-  const found = used.map(({ plan, planRevision }) => facts.book.get(plan)?.[planRevision - 1]?.currency)
-  return [...new Set(found.filter((currency) => currency !== undefined))].toSorted()
-}
-
-/** What credit there is: what the last closing left, and what the plan sells with the first month of a term. */
-function creditOf(facts: {
-  facts: LicenseFacts
-  book: PriceBook
-  standing: readonly StandingClosing[]
-  period: Period
-  currency: string
-}): Basis['credit'] {
-  const { standing, period, book, currency } = facts
-  const before = standing.filter((one) => one.period.start < period.start)
-  const last = before.at(-1)
-  const balance = last === undefined ? picos(0n) : last.creditLeft
-  const revision = facts.facts.revisions.findLast(({ effectiveAt }) => effectiveAt < period.end)
-  const isInTerm = revision !== undefined && revision.termStart < period.end && revision.termEnd > period.start
-  const plan = isInTerm ? planRevisionAt(book, revision.plan, period.end) : undefined
-  const sold = parseAmount(plan?.terms.credit ?? '0') ?? 0n
-  const isBought = before.some(({ basis }) => basis.credit.boughtFor === revision?.termStart)
-  if (sold === 0n || isBought || revision === undefined) return { balance, bought: picos(0n), boughtFor: undefined }
-  return {
-    balance,
-    bought: picos(roundHalfEven(exactly(sold), smallestUnit(currency))),
-    boughtFor: revision.termStart,
-  }
-}

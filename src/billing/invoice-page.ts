@@ -8,13 +8,13 @@ import type { DocumentLine, InvoiceDocument } from './read-document.ts'
  */
 export async function invoicePage(invoice: InvoiceDocument): Promise<string> {
   const { number, kind, buyer, seller, period, currency, lines, total, issuedAt, license, credits, reason } = invoice
-  const title = kind === 'invoice' ? 'Invoice' : 'Credit note'
+  const title = titles[kind]
   const page = await html`<!doctype html>
     <html lang="en">
       <head>
         <meta charset="utf-8" />
         <meta name="viewport" content="width=device-width, initial-scale=1" />
-        <title>${title} ${number}</title>
+        <title>${title} ${kind === 'preview' ? '' : number}</title>
         <style>
           ${raw(invoiceStyle)}
         </style>
@@ -22,7 +22,7 @@ export async function invoicePage(invoice: InvoiceDocument): Promise<string> {
       <body>
         <header>
           <p>${seller}</p>
-          <h1>${title}<small>${number}</small></h1>
+          <h1>${title}${kind === 'preview' ? '' : html`<small>${number}</small>`}</h1>
         </header>
         <dl>
           <div>
@@ -38,11 +38,19 @@ export async function invoicePage(invoice: InvoiceDocument): Promise<string> {
             <dd>${monthWords(period.start)}</dd>
           </div>
           <div>
-            <dt>Issued</dt>
+            <dt>${kind === 'preview' ? 'As of' : 'Issued'}</dt>
             <dd>${dayWords(issuedAt)}</dd>
           </div>
         </dl>
         ${credits === undefined ? '' : html`<p class="note">Takes ${credits} back, whole. ${reason ?? ''}</p>`}
+        ${
+          kind === 'preview'
+            ? html`<p class="note">
+                This is no invoice, and nothing is owed on it. It is what the month would come to if nothing were used
+                after it was made; flat prices and the commitment are those of the whole month.
+              </p>`
+            : ''
+        }
         <table>
           <thead>
             <tr>
@@ -56,7 +64,7 @@ export async function invoicePage(invoice: InvoiceDocument): Promise<string> {
           </tbody>
           <tfoot>
             <tr>
-              <td colspan="2">${kind === 'invoice' ? 'To pay' : 'Credited'}</td>
+              <td colspan="2">${totals[kind]}</td>
               <td class="n">${currency} ${grouped(total)}</td>
             </tr>
           </tfoot>
@@ -66,6 +74,9 @@ export async function invoicePage(invoice: InvoiceDocument): Promise<string> {
     </html>`
   return page.toString()
 }
+
+const titles = { invoice: 'Invoice', credit_note: 'Credit note', preview: 'Preview of an invoice' } as const
+const totals = { invoice: 'To pay', credit_note: 'Credited', preview: 'So far' } as const
 
 function lineRows({ description, quantity, amount, shares, corrects }: DocumentLine) {
   const named = shares.length > 1 || corrects !== undefined ? shares : []

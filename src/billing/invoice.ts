@@ -173,9 +173,15 @@ function describe({ kind, model, meter, phase }: RatedLine): string {
 export const totalOf = (lines: readonly { readonly amount: Picos }[]): Picos =>
   picos(lines.reduce((sum, { amount }) => sum + amount, 0n))
 
+/** A preview is what a month that is open would come to; nobody owes anything on it. */
+export const documentKinds = ['invoice', 'credit_note', 'preview'] as const
+export type DocumentKind = (typeof documentKinds)[number]
+
 /** What stands on an invoice beside its lines. */
 export interface InvoiceHead {
+  readonly kind: DocumentKind
   readonly number: string
+  /** Of a preview: as of when. */
   readonly issuedAt: Instant
   readonly seller: string
   readonly buyer: { readonly tenant: string; readonly name: string }
@@ -210,7 +216,7 @@ export function invoiceDocument(
   const money = (amount: Picos) => formatMoney(amount, currency)
   const document: Json = {
     number: head.number,
-    kind: head.credits === undefined ? 'invoice' : 'credit_note',
+    kind: head.kind,
     issuedAt: isoOf(head.issuedAt),
     seller: head.seller,
     buyer: { tenant: head.buyer.tenant, name: head.buyer.name },

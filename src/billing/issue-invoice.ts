@@ -1,5 +1,7 @@
+import type { Instant } from '../kernel/index.ts'
 import type { Tx } from '../db/index.ts'
 import { loadOwnerName } from '../licensing/index.ts'
+import type { Basis } from './basis.ts'
 import { bookInvoice } from './book-invoice.ts'
 import { invoiceDocument, type InvoiceHead, type InvoiceProof, type Tax } from './invoice.ts'
 import { makeInvoice, type EarlierMonth, type MadeInvoice } from './make-invoice.ts'
@@ -17,11 +19,49 @@ import { loadFacilitySpans, type Closing, type StandingClosing } from './store-p
 
 type Frozen = Omit<Closing, 'invoice' | 'creditLeft'>
 
-/** A month's invoice without its number. */
-export interface ComposedInvoice {
+/** A month's lines, and what stands over them, without a number. */
+export interface DraftedInvoice {
   readonly made: MadeInvoice
-  readonly head: Omit<InvoiceHead, 'number'>
+  readonly head: Omit<InvoiceHead, 'number' | 'kind'>
+}
+
+export interface ComposedInvoice extends DraftedInvoice {
   readonly proof: InvoiceProof
+}
+
+/** Makes the lines of a month from its basis. It writes nothing. */
+export async function draftInvoice(
+  tx: Tx,
+  facts: {
+    month: Month
+    tenant: string
+    /** The owner, whom a tenant's own transaction does not see. */
+    seller: string
+    basis: Basis
+    at: Instant
+    standing: readonly StandingClosing[]
+    book: PriceBook
+    tax: Tax
+  },
+): Promise<DraftedInvoice> {
+  const { month, tenant, seller, basis, at, standing, book, tax } = facts
+  const plans = [...book.values()].flat()
+  const earlier = await earlierMonths(tx, month, standing)
+  const facilities = await loadFacilitySpans(tx, month.tenantId)
+  return {
+    made: makeInvoice(basis, { period: month.period, plans, earlier, tax }),
+    head: {
+      issuedAt: at,
+      seller,
+      buyer: { tenant, name: await loadTenantName(tx, month.tenantId) },
+      license: month.license,
+      period: month.period,
+      currency: basis.use.currency,
+      facilities: new Map(facilities.map(({ facility, name }) => [facility, name])),
+      credits: undefined,
+      reason: undefined,
+    },
+  }
 }
 
 /** Makes a month's invoice from what its closing froze. It writes nothing: an auditor makes it a second time. */
@@ -36,31 +76,15 @@ export async function composeInvoice(
     tax: Tax
   },
 ): Promise<ComposedInvoice> {
-  const { month, tenant, closing, standing, book, tax } = facts
+  const { closing, ...others } = facts
   const { basis } = closing
-  const plans = [...book.values()].flat()
-  const earlier = await earlierMonths(tx, month, standing)
-  const made = makeInvoice(basis, { period: month.period, plans, earlier, tax })
+  const seller = await loadOwnerName(tx)
+  const { made, head } = await draftInvoice(tx, { ...others, seller, basis, at: closing.closedAt })
   // All that it was rated under, whether a line came of it or not: who recomputes it needs them.
   const named = [...basis.use.usage, ...basis.use.termDays, ...basis.use.facilityDays].map(
     ({ plan, planRevision: revision }) => ({ plan, revision }),
   )
-  const facilities = await loadFacilitySpans(tx, month.tenantId)
-  return {
-    made,
-    head: {
-      issuedAt: closing.closedAt,
-      seller: await loadOwnerName(tx),
-      buyer: { tenant, name: await loadTenantName(tx, month.tenantId) },
-      license: month.license,
-      period: month.period,
-      currency: basis.use.currency,
-      facilities: new Map(facilities.map(({ facility, name }) => [facility, name])),
-      credits: undefined,
-      reason: undefined,
-    },
-    proof: { ...closing, plans: await loadPlanDigests(tx, named), credit: made.credit },
-  }
+  return { made, head, proof: { ...closing, plans: await loadPlanDigests(tx, named), credit: made.credit } }
 }
 
 /** The months before one, each with its late rows that months since then have counted. */
@@ -104,7 +128,7 @@ export async function issueInvoice(
     currency: head.currency,
     total: made.total,
     credits: undefined,
-    document: invoiceDocument({ ...head, number }, made.lines, proof),
+    document: invoiceDocument({ ...head, number, kind: 'invoice' }, made.lines, proof),
     lines: made.lines.map(keptLine),
     postings: bookInvoice(made.lines),
   })

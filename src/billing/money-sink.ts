@@ -1,4 +1,5 @@
 import type { Instant } from '../kernel/index.ts'
+import type { PriceShape } from './price-shape.ts'
 
 /** The cumulative total of one hour, for the customer and meter that the sink knows. */
 export interface UsageReport {
@@ -20,6 +21,8 @@ export interface InvoiceLine {
   readonly description: string
   /** Smallest units of the currency. */
   readonly amountMinor: bigint
+  /** What is sold, where it is one thing. */
+  readonly sku?: string | undefined
 }
 
 export interface InvoicePush {
@@ -32,10 +35,69 @@ export interface InvoicePush {
   readonly idempotencyKey: string
 }
 
-export interface PushedInvoice {
+export interface CreditPush {
+  /** Our number. */
+  readonly invoice: string
+  /** The invoice that it takes back, as the service calls it. */
+  readonly credits: string
+  /** Above zero. */
+  readonly amountMinor: bigint
+  readonly reason: string
+  readonly idempotencyKey: string
+}
+
+export interface PriceWish {
+  /** One for each thing sold and revision of a plan. */
+  readonly lookupKey: string
+  readonly product: string
+  /** ISO 4217, upper case. */
+  readonly currency: string
+  /** Whose count it prices; none of what is not counted. */
+  readonly meterId: string | undefined
+  readonly shape: PriceShape
+}
+
+export interface PriceThere {
+  readonly price: string
+  /** As it is there, which may not be as it was wished. */
+  readonly shape: PriceShape
+}
+
+export interface LineThere {
+  /** Our name of the line; undefined of one that we did not send. */
+  readonly line: string | undefined
+  readonly amountMinor: bigint
+}
+
+/** An invoice or a credit note as it stands at the service. Of a credit note the amounts are below zero. */
+export interface InvoiceThere {
   readonly id: string
+  /** Our number, as the service keeps it. */
+  readonly invoice: string | undefined
+  readonly customer: string
+  /** ISO 4217, upper case. */
+  readonly currency: string
+  /** The service's own word. */
   readonly status: string
   readonly totalMinor: bigint
+  /** What was collected for it, less what was given back. */
+  readonly collectedMinor: bigint
+  readonly lines: readonly LineThere[]
+}
+
+export type DocumentKind = 'invoice' | 'credit_note'
+
+/** A usage report that the service took and then did not count, by the identifier that we gave it. */
+export interface RejectedReport {
+  readonly identifier: string
+  /** The service's own word for why. */
+  readonly code: string
+}
+
+/** What an event is about, as far as it may concern an invoice. */
+export interface PaidBy {
+  readonly kind: 'charge' | 'refund'
+  readonly id: string
 }
 
 /**
@@ -54,6 +116,17 @@ export interface MoneySink {
     from: Instant
     to: Instant
   }): Promise<ReadonlyMap<Instant, bigint>>
-  pushInvoice(invoice: InvoicePush): Promise<PushedInvoice>
-  findInvoice(id: string): Promise<PushedInvoice>
+  ensureProduct(of: { sku: string; name: string }): Promise<string>
+  ensurePrice(wish: PriceWish): Promise<PriceThere>
+  /** A draft with all its lines, or what became of it. Returns the service's id. */
+  draftInvoice(invoice: InvoicePush): Promise<string>
+  finalizeInvoice(id: string, idempotencyKey: string): Promise<void>
+  issueCredit(credit: CreditPush): Promise<string>
+  /** As it stands now; undefined when it was deleted. */
+  readDocument(kind: DocumentKind, id: string): Promise<InvoiceThere | undefined>
+  /** The invoices that a charge or a refund paid, or gave back. */
+  findPaidInvoices(by: PaidBy): Promise<readonly string[]>
+  /** The reports that an event says were not counted; the service tells of samples only. */
+  readRejected(eventId: string): Promise<readonly RejectedReport[]>
+  isCustomerGone(customer: string): Promise<boolean>
 }

@@ -62,6 +62,7 @@ export const UsagePrice = z
 export type UsagePrice = z.infer<typeof UsagePrice>
 /** A flat price per facility and month; it is not charged by a call. Of a part of a month so many days are charged. */
 export const FacilityPrice = z.strictObject({ meter: z.literal('facility'), per: z.literal('month'), amount: Amount })
+export type FacilityPrice = z.infer<typeof FacilityPrice>
 export const Price = z.union([UsagePrice, FacilityPrice])
 export type Price = z.infer<typeof Price>
 export const Prices = z.array(Price).max(1000)

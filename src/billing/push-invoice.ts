@@ -1,29 +1,74 @@
-import { systemTransaction } from '../db/index.ts'
-import type { InvoiceLine, PushedInvoice } from './money-sink.ts'
-import { noteInvoice, writeInvoice } from './store-stripe.ts'
+import { assert, Failure } from '../kernel/index.ts'
+import { systemTransaction, type Tx } from '../db/index.ts'
+import { ensurePrices } from './ensure-prices.ts'
+import type { InvoiceState } from './invoice-there.ts'
+import { linesToPush, soldIn } from './issued-document.ts'
+import { lookAtDocument } from './look-at-document.ts'
+import { findOutboxInvoice, loadIssued, type IssuedDocument, type OutboxInvoice } from './store-stripe-invoice.ts'
+import { noteThere, noteNothingToCredit } from './store-stripe-push.ts'
 import { customerOf, type SyncNeeds } from './sync-usage.ts'
 
-export interface InvoiceToPush {
-  readonly tenantId: string
-  readonly tenantName: string
-  readonly invoice: string
-  readonly currency: string
-  readonly lines: readonly InvoiceLine[]
+/** `waiting`: a credit note whose invoice is not final there yet. */
+export type Pushed = InvoiceState | 'waiting'
+
+/**
+ * Brings an invoice or a credit note to the service: a draft with all its lines, which is read back and compared with ours, and
+ * only then made final, and read back once more. A crash at any point leaves what the next push finds and goes on from.
+ * @throws Failure when the service is away; what it refused as it is.
+ */
+export async function pushInvoice(needs: SyncNeeds, row: OutboxInvoice): Promise<Pushed> {
+  const issued = await inSystem(needs, (tx) => loadIssued(tx, row))
+  const customer = await customerOf(needs, { tenantId: row.tenantId, name: issued.tenantName })
+  if (row.kind === 'credit_note') return pushCredit(needs, row, issued)
+  await ensurePrices(needs, soldIn(issued.document))
+  const { invoice, currency, idempotencyKey } = row
+  const lines = linesToPush(issued.document)
+  const id = await needs.sink.draftInvoice({ invoice, customer, currency, lines, idempotencyKey })
+  await inSystem(needs, (tx) => noteThere(tx, row, id))
+  const state = await look(needs, row)
+  if (state !== 'pushed') return state
+  await needs.sink.finalizeInvoice(id, idempotencyKey)
+  return look(needs, row)
 }
 
-/** Brings an invoice to the service and notes what became of it. May be repeated until it is done. */
-export async function pushInvoice(
-  needs: Pick<SyncNeeds, 'database' | 'sink' | 'now'>,
-  { tenantId, tenantName, invoice, currency, lines }: InvoiceToPush,
-): Promise<PushedInvoice> {
-  const totalMinor = lines.reduce((sum, line) => sum + line.amountMinor, 0n)
-  const customer = await customerOf(needs, { tenantId, name: tenantName })
-  const idempotencyKey = await systemTransaction(needs.database, 'sync-billing', (tx) =>
-    writeInvoice(tx, { tenantId, invoice, currency, totalMinor, now: needs.now() }),
-  )
-  const pushed = await needs.sink.pushInvoice({ invoice, customer, currency, lines, idempotencyKey })
-  await systemTransaction(needs.database, 'sync-billing', (tx) =>
-    noteInvoice(tx, { tenantId, invoice, stripeInvoice: pushed.id, status: pushed.status }),
-  )
-  return pushed
+async function pushCredit(needs: SyncNeeds, row: OutboxInvoice, issued: IssuedDocument): Promise<Pushed> {
+  const { credits } = issued
+  assert(credits !== undefined, 'a credit note credits an invoice')
+  const taken = await inSystem(needs, (tx) => findOutboxInvoice(tx, { tenantId: row.tenantId, invoice: credits }))
+  if (taken?.stripeInvoice === undefined) return 'waiting'
+  switch (taken.state) {
+    case 'open':
+    case 'pushed':
+    case 'disagrees':
+      return 'waiting'
+    case 'void':
+      // Nothing is asked for there any more.
+      await inSystem(needs, (tx) => noteNothingToCredit(tx, row, needs.now()))
+      return 'void'
+    case 'final':
+    case 'paid':
+    case 'uncollectible': {
+      const id = await needs.sink.issueCredit({
+        invoice: row.invoice,
+        credits: taken.stripeInvoice,
+        amountMinor: 0n - row.totalMinor,
+        reason: issued.document.reason ?? '',
+        idempotencyKey: row.idempotencyKey,
+      })
+      await inSystem(needs, (tx) => noteThere(tx, row, id))
+      // What is due of the invoice is another sum now, and it may be settled.
+      await lookAtDocument(needs, taken)
+      return look(needs, row)
+    }
+  }
 }
+
+async function look(needs: SyncNeeds, row: OutboxInvoice): Promise<InvoiceState> {
+  const state = await lookAtDocument(needs, row)
+  if (state === undefined || state === 'open')
+    throw new Failure('stripe', `invoice ${row.invoice} is not wholly there`, { retryable: true })
+  return state
+}
+
+const inSystem = <T>({ database }: Pick<SyncNeeds, 'database'>, work: (tx: Tx) => Promise<T>): Promise<T> =>
+  systemTransaction(database, 'sync-billing', work)

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { documentKinds } from './invoice.ts'
 
 const Decimal = z.string().regex(/^-?\d+(\.\d+)?$/)
 const Span = z.strictObject({ start: z.iso.datetime(), end: z.iso.datetime() })
@@ -27,7 +28,7 @@ export type DocumentLine = z.infer<typeof DocumentLine>
 /** An invoice or a credit note as `invoiceDocument` writes it: what is printed, sent and recomputed is read from here. */
 export const InvoiceDocument = z.strictObject({
   number: z.string(),
-  kind: z.enum(['invoice', 'credit_note']),
+  kind: z.enum(documentKinds),
   issuedAt: z.iso.datetime(),
   seller: z.string(),
   buyer: z.strictObject({ tenant: z.string(), name: z.string() }),

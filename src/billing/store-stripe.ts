@@ -120,6 +120,8 @@ export async function endRow(tx: Tx, lane: Lane, row: OutboxRow, end: { state: R
   const at = new Date(end.now)
   await rowOf(tx, lane, row)
     .set(end.state === 'sent' ? { state: 'sent', sent_at: at } : { state: end.state, ended_at: at })
+    // An event that says that it is refused may be here before the answer that it was taken.
+    .where('state', 'in', ['pending', 'sent'])
     .execute()
 }
 
@@ -166,43 +168,6 @@ export async function noteMeter(tx: Tx, of: { meter: string; meterId: string; no
     .insertInto('stripe_meter')
     .values({ meter: of.meter, meter_id: of.meterId, recorded_at: new Date(of.now) })
     .onConflict((conflict) => conflict.doNothing())
-    .execute()
-}
-
-/** The invoice as it is to be pushed, written before anything is sent. Returns the key that all attempts share. */
-export async function writeInvoice(
-  tx: Tx,
-  of: { tenantId: string; invoice: string; currency: string; totalMinor: bigint; now: Instant },
-): Promise<string> {
-  await tx
-    .insertInto('stripe_invoice')
-    .values({
-      tenant_id: of.tenantId,
-      invoice: of.invoice,
-      currency: of.currency,
-      total_minor: of.totalMinor,
-      written_at: new Date(of.now),
-    })
-    .onConflict((conflict) => conflict.doNothing())
-    .execute()
-  const row = await tx
-    .selectFrom('stripe_invoice')
-    .select('idempotency_key')
-    .where('tenant_id', '=', of.tenantId)
-    .where('invoice', '=', of.invoice)
-    .executeTakeFirstOrThrow()
-  return row.idempotency_key
-}
-
-export async function noteInvoice(
-  tx: Tx,
-  of: { tenantId: string; invoice: string; stripeInvoice: string; status: string },
-): Promise<void> {
-  await tx
-    .updateTable('stripe_invoice')
-    .set({ stripe_invoice: of.stripeInvoice, status: of.status })
-    .where('tenant_id', '=', of.tenantId)
-    .where('invoice', '=', of.invoice)
     .execute()
 }
 

@@ -19,6 +19,10 @@ interface Sum {
   listed: bigint
 }
 
+/** What tells one quantity from another; they stand in its order. */
+export const quantityKey = (of: Omit<UsageQuantity, 'units' | 'listed'>): string =>
+  `${of.licenseRevision}/${of.plan}/${of.planRevision}/${of.phase}/${of.facility}/${of.model}`
+
 /** Adds rows of the ledger up, one at a time, by what `ratePeriod` tells apart. */
 export class UsageSum {
   readonly #sums = new Map<string, Sum>()
@@ -42,11 +46,11 @@ export class UsageSum {
     if (row.outcome === 'expired') return
     const phase = this.#phaseOf(row)
     const { license_revision, plan, plan_revision, facility, model } = row
-    const key = `${license_revision}/${plan}/${plan_revision}/${phase}/${facility}/${model}`
+    const [licenseRevision, planRevision] = [Number(license_revision), Number(plan_revision)]
+    const facts = { licenseRevision, plan, planRevision, phase, facility, model }
+    const key = quantityKey(facts)
     let sum = this.#sums.get(key)
     if (sum === undefined) {
-      const [licenseRevision, planRevision] = [Number(license_revision), Number(plan_revision)]
-      const facts = { licenseRevision, plan, planRevision, phase, facility, model }
       sum = { facts, inputTokens: 0n, outputTokens: 0n, requests: 0n, inferences: 0n, listed: 0n }
       this.#sums.set(key, sum)
     }

@@ -131,11 +131,15 @@ function judge(row: OutboxRow, counted: bigint | undefined, now: Instant): 'conf
 /** The tenant's customer and the meter at the service, made when they are not there. */
 async function namesOf(needs: SyncNeeds, lane: Lane): Promise<{ customer: string; meterId: string }> {
   const customer = await customerOf(needs, { tenantId: lane.tenantId, name: lane.tenantName })
-  const known = await inSystem(needs, (tx) => findMeter(tx, lane.meter))
-  if (known !== undefined) return { customer, meterId: known }
-  const meterId = await needs.sink.ensureMeter(eventNameOf(lane.meter))
-  await inSystem(needs, (tx) => noteMeter(tx, { meter: lane.meter, meterId, now: needs.now() }))
-  return { customer, meterId }
+  return { customer, meterId: await meterIdOf(needs, lane.meter) }
+}
+
+export async function meterIdOf(needs: Pick<SyncNeeds, 'database' | 'sink' | 'now'>, meter: string): Promise<string> {
+  const known = await inSystem(needs, (tx) => findMeter(tx, meter))
+  if (known !== undefined) return known
+  const meterId = await needs.sink.ensureMeter(eventNameOf(meter))
+  await inSystem(needs, (tx) => noteMeter(tx, { meter, meterId, now: needs.now() }))
+  return meterId
 }
 
 export async function customerOf(

@@ -61,7 +61,11 @@ export async function verifyPeriod(
     const text =
       kept === undefined
         ? undefined
-        : invoiceDocument({ ...composed.head, number: kept.number }, composed.made.lines, composed.proof)
+        : invoiceDocument(
+            { ...composed.head, number: kept.number, kind: 'invoice' },
+            composed.made.lines,
+            composed.proof,
+          )
     const checks: readonly (readonly [string, unknown, unknown])[] = [
       ['the number of rows', frozen.rows, closing.rows],
       ['the hash of the rows', frozen.usageSha256, closing.usageSha256],

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { isOperation } from '../identity/index.ts'
 import type { Log } from '../kernel/index.ts'
 import { askPolicies, KeptDecisions } from '../policy/index.ts'
 import { sampleTree } from '../tenants/sample-tree.ts'
@@ -136,9 +137,9 @@ describe('the declarations that come with Formulary', () => {
           const model = models.find(({ value }) => value.model === right.model)?.value
           const version = model?.versions.find((one) => one.version === right.pin)
           if (model === undefined || version === undefined) throw new Error('an entitlement to nothing')
-          const operations = application.scopes.filter(
-            (one) => (one === 'infer') === (model.protocol === 'open-inference'),
-          )
+          const operations = application.scopes
+            .filter(isOperation)
+            .filter((one) => (one === 'infer') === (model.protocol === 'open-inference'))
           for (const operation of operations)
             for (const purpose of application.purposes.filter((one) => right.purposes.includes(one)))
               for (const facility of application.facilities) {

@@ -173,12 +173,14 @@ export interface ChangeRequest {
 
 export interface Client {
   application: string;
+  certificates: Generated<string[]>;
   client_id: string;
   ended_at: Timestamp | null;
   jwks: Json | null;
   jwks_uri: string | null;
   profile: string;
   revision: Generated<number>;
+  sender_constraint: string | null;
   tenant_id: string;
 }
 
@@ -490,12 +492,26 @@ export interface RevokedToken {
 
 export interface StripeCustomer {
   customer: string;
+  gone_at: Timestamp | null;
   recorded_at: Timestamp;
   tenant_id: string;
 }
 
+export interface StripeDifference {
+  class: string;
+  ended_at: Timestamp | null;
+  found_at: Timestamp;
+  here: string;
+  invoice: string;
+  line: string;
+  tenant_id: string;
+  there: string;
+}
+
 export interface StripeEvent {
+  about: string | null;
   event_id: string;
+  outcome: Generated<string>;
   received_at: Timestamp;
   type: string;
 }
@@ -509,13 +525,24 @@ export interface StripeHour {
 }
 
 export interface StripeInvoice {
+  attempts: Generated<number>;
   currency: string;
+  held_until: Timestamp | null;
+  holder: string | null;
   idempotency_key: Generated<string>;
   invoice: string;
+  kind: Generated<string>;
+  last_error: string | null;
+  looked_at: Timestamp | null;
+  looks: Generated<number>;
+  paid_minor: Generated<Int8>;
+  retry_at: Timestamp | null;
+  state: Generated<string>;
   status: Generated<string>;
   stripe_invoice: string | null;
   tenant_id: string;
   total_minor: Int8;
+  total_there_minor: Int8 | null;
   written_at: Timestamp;
 }
 
@@ -541,6 +568,22 @@ export interface StripeMeter {
   recorded_at: Timestamp;
 }
 
+export interface StripePrice {
+  lookup_key: string;
+  plan: string;
+  plan_revision: number;
+  price: string;
+  recorded_at: Timestamp;
+  shape: Json;
+  sku: string;
+}
+
+export interface StripeProduct {
+  product: string;
+  recorded_at: Timestamp;
+  sku: string;
+}
+
 export interface StripeUsage {
   ended_at: Timestamp | null;
   hour: Timestamp;
@@ -548,6 +591,7 @@ export interface StripeUsage {
   identifier: string | null;
   meter: string;
   quantity: Int8;
+  refused_code: string | null;
   revision: number;
   sent_at: Timestamp | null;
   state: Generated<string>;
@@ -744,12 +788,15 @@ export interface DB {
   reservation: Reservation;
   revoked_token: RevokedToken;
   stripe_customer: StripeCustomer;
+  stripe_difference: StripeDifference;
   stripe_event: StripeEvent;
   stripe_hour: StripeHour;
   stripe_invoice: StripeInvoice;
   stripe_lane: StripeLane;
   stripe_line: StripeLine;
   stripe_meter: StripeMeter;
+  stripe_price: StripePrice;
+  stripe_product: StripeProduct;
   stripe_usage: StripeUsage;
   tenant: Tenant;
   tenant_policy_revision: TenantPolicyRevision;

@@ -1,5 +1,6 @@
 import type { Clock, Defer, Hmac, Log, Random, Uuid } from '../kernel/index.ts'
 import { appendAuditEntries, EntryQueue } from '../audit/index.ts'
+import type { StripeDoor } from '../billing/index.ts'
 import { systemTransaction, type Database } from '../db/index.ts'
 import {
   KeySets,
@@ -64,12 +65,15 @@ export interface Parts {
   readonly place: Place | undefined
   readonly spool: Spool | undefined
   readonly memory: Memory
+  readonly stripe: StripeDoor | undefined
   /** After so long without a word of the database the declarations are asked for again before a call is decided. */
   readonly staleAfterMs: number
   /** SIGNING_KEY. */
   readonly signingKey: string | undefined
   /** Where the outside finds this gateway, without a slash at its end: who issues tokens, and for whom. */
   issuer(): string | undefined
+  /** Where callers can connect with a TLS certificate, if anywhere. */
+  mtlsUrl(): string | undefined
   readonly fetchKeySet: FetchKeySet
   pepper(version: number): Uint8Array | undefined
   credential(deployment: Deployment): string | undefined
@@ -169,6 +173,7 @@ export function assembleGateway(parts: Parts): Gateway {
     circuits: memory.circuits,
     deadlines: parts.deadlines,
     bodyBytesMax: parts.bodyBytesMax,
+    stripe: parts.stripe,
     deferred: parts.deferred,
     pepper: (version) => parts.pepper(version),
     credential: (deployment) => parts.credential(deployment),
@@ -183,6 +188,7 @@ export function assembleGateway(parts: Parts): Gateway {
     publishedKeysOf: (client, kid) => keySets.find(client, kid),
     proofs: memory.proofs,
     issuer: () => parts.issuer(),
+    mtlsUrl: () => parts.mtlsUrl(),
     findLicenses: (tenantId) => directory.findLicenses(tenantId),
     findModel: (model) => directory.catalog().get(model),
     askPolicies: (tenantId, question) =>

@@ -1,5 +1,5 @@
 import { ok, requestName, type Result } from '../kernel/index.ts'
-import { authenticate, type Scope } from '../identity/index.ts'
+import { authenticate, type Operation } from '../identity/index.ts'
 import { requireLicense } from '../licensing/index.ts'
 import { decide, inPrecedence, type Asked } from '../policy/index.ts'
 import { protect, type Sensitive } from '../privacy/index.ts'
@@ -18,7 +18,7 @@ import { upstreamRequest } from './upstream-request.ts'
 
 /** One call of a model, as the edge hands it over. */
 export interface Call extends Asking {
-  readonly operation: Scope
+  readonly operation: Operation
   readonly left: CallerLeft
   /** Reads the body, up to its limit. Only the body of a known caller is read. */
   body(): Promise<Result<Sensitive<string>, RequestRefusal>>

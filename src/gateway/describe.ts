@@ -118,6 +118,36 @@ const UsagePage = z
   })
   .openapi('UsagePage')
 
+const Invoices = z
+  .object({
+    object: z.literal('list'),
+    data: z.array(
+      z.object({
+        number: z.string(),
+        license: z.string(),
+        month: z.string(),
+        state: z.enum(['issued', 'taken-back', 'credit-note']),
+        total: z.string(),
+        currency: z.string(),
+        issued_at: z.string(),
+        credits: z.string().nullable(),
+        credited_by: z.string().nullable(),
+      }),
+    ),
+    has_more: z.boolean(),
+    next_after: z.string().nullable(),
+  })
+  .openapi('Invoices')
+const Invoice = z
+  .looseObject({
+    number: z.string(),
+    kind: z.enum(['invoice', 'credit_note']),
+    lines: z.array(z.looseObject({ line: z.int(), description: z.string(), amount: z.string() })),
+    total: z.string(),
+    currency: z.string(),
+  })
+  .openapi('Invoice')
+
 const ModelMetadata = z
   .looseObject({ name: z.string(), versions: z.array(z.string()), platform: z.string() })
   .openapi('ModelMetadata')
@@ -239,6 +269,28 @@ export const dataPlane: readonly RouteConfig[] = [
     },
     responses: { 200: json(UsagePage, 'A page of the ledger.'), ...errors(400, 401, 503) },
   }),
+  read('/v1/invoices', 'Your own invoices and credit notes, the latest first; takes the scope `invoices`', Invoices, {
+    request: { query: z.object({ limit: z.string().optional(), after: z.string().optional() }) },
+    responses: { 200: json(Invoices, 'A page of them.'), ...errors(400, 401, 403, 503) },
+  }),
+  {
+    method: 'get',
+    path: '/v1/invoices/{number}',
+    summary: 'One of your invoices, in the form that Accept asks for; takes the scope `invoices`',
+    security: bearer,
+    request: { params: z.object({ number: z.string() }) },
+    responses: {
+      200: {
+        description: 'As JSON the text that was issued; as CSV for a spreadsheet; as a page to print.',
+        content: {
+          'application/json': { schema: Invoice },
+          'text/csv': { schema: z.string() },
+          'text/html': { schema: z.string() },
+        },
+      },
+      ...errors(401, 403, 404, 503),
+    },
+  },
   modelCall('/v2/models/{model}/infer', 'An inference by a predictor (Open Inference Protocol V2)', {
     request: InferRequest,
     answer: InferAnswer,
@@ -263,6 +315,19 @@ export const dataPlane: readonly RouteConfig[] = [
       }),
     ]
   }),
+  {
+    method: 'post',
+    path: '/webhooks/stripe',
+    summary: 'Events of Stripe’s, signed by it',
+    request: {
+      headers: z.object({ 'stripe-signature': z.string() }),
+      body: body(z.looseObject({ id: z.string(), type: z.string() })),
+    },
+    responses: {
+      200: json(z.object({ received: z.literal(true) }), 'Taken, or nothing that concerns us.'),
+      ...errors(400, 404, 413, 503),
+    },
+  },
   open('/healthz', 'The process is alive'),
   open('/readyz', 'The process can take calls'),
   {

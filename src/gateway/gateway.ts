@@ -1,7 +1,7 @@
 import type { Clock, Defer, Log, Uuid } from '../kernel/index.ts'
 import type { EntryQueue } from '../audit/index.ts'
 import type { Database } from '../db/index.ts'
-import type { PlanRevision } from '../billing/index.ts'
+import type { PlanRevision, StripeDoor } from '../billing/index.ts'
 import type { ClientNeeds, Credential, IdentityNeeds } from '../identity/index.ts'
 import type { LicensingNeeds } from '../licensing/index.ts'
 import type { GroupCommit } from '../metering/index.ts'
@@ -27,6 +27,10 @@ export interface Gateway extends IdentityNeeds, ClientNeeds, LicensingNeeds, Pol
   readonly entries: EntryQueue
   readonly deferred: Defer
   readonly bodyBytesMax: number
+  /** Whose events are taken; undefined where nothing of Stripe runs. */
+  readonly stripe: StripeDoor | undefined
+  /** Where callers can connect with a TLS certificate, if anywhere. */
+  mtlsUrl(): string | undefined
   monotonicMs(): number
   newRequestId(): Uuid
   planAt(plan: string, at: Instant): PlanRevision | undefined

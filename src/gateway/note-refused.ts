@@ -1,11 +1,11 @@
 import { requestName, type Instant } from '../kernel/index.ts'
 import type { AuditEntry } from '../audit/index.ts'
-import type { Principal, Purpose, Scope } from '../identity/index.ts'
+import type { Operation, Principal, Purpose } from '../identity/index.ts'
 import type { Asked } from '../policy/index.ts'
 import type { Asking, Gateway } from './gateway.ts'
 import { toWire, type Refusal } from './refusal.ts'
 
-type Call = Asking & { readonly operation: Scope }
+type Call = Asking & { readonly operation: Operation }
 
 /** A call that a gate refused to somebody who is known, as far as it was read. */
 export interface RefusedCall {

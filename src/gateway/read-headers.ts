@@ -13,6 +13,8 @@ export function askingOf(gateway: Gateway, transport: Transport, c: Context): As
     startedMs: gateway.monotonicMs(),
     authorization: transport.header(c, 'authorization'),
     proof: transport.header(c, 'dpop'),
+    certificate: transport.certificate(c),
+    address: transport.address(c),
     method: c.req.method,
     path: pathIn(c.req.url),
     facility: transport.header(c, 'formulary-facility'),

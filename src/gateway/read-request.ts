@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { err, ok, type Result } from '../kernel/index.ts'
-import type { Scope } from '../identity/index.ts'
+import type { Operation } from '../identity/index.ts'
 import type { Measured } from '../quota/index.ts'
 import { membersOf, withMembers } from './json-members.ts'
 
@@ -12,7 +12,7 @@ export type RequestRefusal =
 export interface ModelRequest {
   /** `model` or `model@version`. */
   readonly model: string
-  readonly operation: Scope
+  readonly operation: Operation
   readonly measured: Measured
   readonly streamed: boolean
   /** Whether the caller asked for the extra usage chunk of a stream. */

@@ -1,4 +1,5 @@
 import { isoOf } from '../kernel/index.ts'
+import type { EventRefusal } from '../billing/index.ts'
 import type { IdentityRefusal } from '../identity/index.ts'
 import type { LicensingRefusal } from '../licensing/index.ts'
 import type { PolicyRefusal } from '../policy/index.ts'
@@ -15,6 +16,7 @@ export type Refusal =
   | PrivacyRefusal
   | QuotaRefusal
   | RoutingRefusal
+  | EventRefusal
   | { reason: 'plan_missing'; plan: string }
   | { reason: 'not_found' }
   | { reason: 'unavailable'; retryAfterSeconds: number }
@@ -103,6 +105,12 @@ export function toWire(refusal: Refusal): Wire {
           refusal.detail === 'proof_missing' || refusal.detail === 'proof_of_other_key' ? 'dpop' : 'dpop_proof',
         message:
           'The access token is bound to a key. Send it as `Authorization: DPoP …` with a fresh proof of that key for this request in `DPoP` (RFC 9449).',
+      }
+    case 'certificate_refused':
+      return {
+        ...tokenRefused,
+        message:
+          'The access token is bound to a TLS certificate. Connect with that certificate, where mutual TLS is offered (RFC 8705).',
       }
     case 'license_missing':
       return { ...permission, code: 'license_not_started', message: 'Your organization has no license yet.' }
@@ -317,6 +325,10 @@ export function toWire(refusal: Refusal): Wire {
         code: 'not_found',
         message: 'There is nothing here. `GET /openapi.json` describes what there is.',
       }
+    case 'signature_invalid':
+    case 'signature_out_of_time':
+      // Which of the two it was would help whoever forges one.
+      return { ...badRequest, code: 'invalid_request', message: 'This is not an event that we can trust.' }
     case 'plan_missing':
       return {
         ...server(503),

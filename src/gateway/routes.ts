@@ -1,7 +1,8 @@
 import { OpenAPIHono } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import type { Result } from '../kernel/index.ts'
-import type { Scope } from '../identity/index.ts'
+import type { WrittenInvoice } from '../billing/index.ts'
+import type { Operation } from '../identity/index.ts'
 import { commonHeaders, refuse, type Answer } from './answer.ts'
 import { callModel } from './call.ts'
 import { orBroken } from './or-broken.ts'
@@ -13,16 +14,18 @@ import { readChat, readEmbeddings, readInfer, type ModelRequest, type RequestRef
 import { askingOf } from './read-headers.ts'
 import type { Refusal } from './refusal.ts'
 import { publishedKeys, showLicenseDocument, showRevocations, type SignedDocument } from './show-document.ts'
+import { formAccepted, listOwnInvoices, showInvoice } from './show-invoices.ts'
 import { showLicense } from './show-license.ts'
 import { showPredictor } from './show-predictor.ts'
 import { showUsage } from './show-usage.ts'
+import { takeEvent } from './take-event.ts'
 import type { Transport } from './transport.ts'
 import { CallerLeft } from '../routing/index.ts'
 
 /** The data plane: each route one line, the way to the gates below. */
 export function gatewayRoutes(gateway: Gateway, transport: Transport): OpenAPIHono {
   const app = new OpenAPIHono()
-  const calls = (operation: Scope, parse: (body: string) => Result<ModelRequest, RequestRefusal>, c: Context) =>
+  const calls = (operation: Operation, parse: (body: string) => Result<ModelRequest, RequestRefusal>, c: Context) =>
     answerCall(gateway, transport, { operation, parse }, c)
   const reads = (c: Context, read: (asking: Asking) => Promise<Result<object, readonly Refusal[]>>) =>
     answerRead(gateway, transport, c, { read, render: asJson })
@@ -49,6 +52,16 @@ export function gatewayRoutes(gateway: Gateway, transport: Transport): OpenAPIHo
   app.get('/.well-known/jwks.json', async (c) =>
     c.json(await publishedKeys(gateway), 200, { 'cache-control': 'public, max-age=3600' }),
   )
+  app.get('/v1/invoices', (c) => {
+    const [limit, after] = [c.req.query('limit'), c.req.query('after')]
+    return reads(c, (asking) => listOwnInvoices(gateway, asking, { limit, after }))
+  })
+  app.get('/v1/invoices/:number', (c) =>
+    answerRead(gateway, transport, c, {
+      read: (asking) => showInvoice(gateway, asking, { number: c.req.param('number'), form: formAccepted(c) }),
+      render: ({ headers, text }: WrittenInvoice) => ({ headers, body: text }),
+    }),
+  )
   app.get('/v1/usage', (c) => {
     const [from, to, limit, after] = ['from', 'to', 'limit', 'after'].map((name) => c.req.query(name))
     return reads(c, (asking) => showUsage(gateway, asking, { from, to, limit, after }))
@@ -61,6 +74,19 @@ export function gatewayRoutes(gateway: Gateway, transport: Transport): OpenAPIHo
     app.get(path, (c) => reads(c, (asking) => showPredictor(gateway, asking, nameOf(c), 'metadata')))
     app.get(`${path}/ready`, (c) => reads(c, (asking) => showPredictor(gateway, asking, nameOf(c), 'ready')))
   }
+
+  app.post('/webhooks/stripe', (c) => {
+    const { stripe } = gateway
+    if (stripe === undefined) return c.notFound()
+    return answerRead(gateway, transport, c, {
+      read: () =>
+        takeEvent(gateway, stripe, {
+          signature: transport.header(c, 'stripe-signature'),
+          body: (bytesMax) => transport.body(c, bytesMax),
+        }),
+      render: asJson,
+    })
+  })
 
   app.get('/healthz', (c) => c.json({ status: 'alive' }))
   app.get('/readyz', (c) => {
@@ -84,7 +110,7 @@ export function gatewayRoutes(gateway: Gateway, transport: Transport): OpenAPIHo
 async function answerCall(
   gateway: Gateway,
   transport: Transport,
-  how: { operation: Scope; parse(body: string): Result<ModelRequest, RequestRefusal> },
+  how: { operation: Operation; parse(body: string): Result<ModelRequest, RequestRefusal> },
   c: Context,
 ): Promise<Response> {
   const left = transport.callerLeft(c)

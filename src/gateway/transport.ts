@@ -10,6 +10,13 @@ export interface Transport {
   header(c: Context, name: string): string | undefined
   /** The body as text; refused when it is longer than allowed or not UTF-8. */
   body(c: Context, bytesMax: number): Promise<Result<Sensitive<string>, RequestRefusal>>
+  /**
+   * Thumbprint (`x5t#S256`) of the certificate that the caller has proved to hold by TLS, here or at a proxy that is trusted.
+   * A header alone is nobody's certificate.
+   */
+  certificate(c: Context): string | undefined
+  /** Where the caller is; undefined when that is not known. */
+  address(c: Context): string | undefined
   callerLeft(c: Context): CallerLeft
   send(c: Context, answer: Answer, left: CallerLeft): Response | Promise<Response>
 }
@@ -30,6 +37,9 @@ export const webTransport: Transport = {
     }
     return textOf(parts, length)
   },
+
+  certificate: () => undefined,
+  address: () => undefined,
 
   callerLeft(c) {
     const left = new CallerLeft()

@@ -25,6 +25,8 @@ const client: ClientFacts = {
     endedAt: undefined,
   },
   profile: 'smart',
+  senderConstraint: undefined,
+  certificates: [],
   keys: { registered: [] },
   revision: 3,
   endedAt: undefined,
@@ -39,6 +41,7 @@ const issue = async (signing: SigningKeys) =>
     issuer,
     scopes: ['chat'],
     thumbprint: undefined,
+    certificate: undefined,
     jti,
     now,
   })

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { assert, err, instant, ok, type Hmac, type Instant, type Result, type Uuid } from '../kernel/index.ts'
 import type { AuthenticatedClient } from './assertion/authenticate-client.ts'
 import type { Principal } from './principal.ts'
-import type { ClientFacts } from './client.ts'
+import { hasEnded, type ClientFacts } from './client.ts'
 import { base64Url, readJws } from './jws.ts'
 import { isScope, type Scope } from './scope.ts'
 import { signingAlgorithm, type SigningKeys } from './signing-keys.ts'
@@ -36,8 +36,8 @@ const TokenClaims = z.object({
   purpose_of_use: z.array(z.string()),
   /** Counts the client's changes. */
   client_revision: z.int(),
-  /** Bound to a key by DPoP (RFC 9449, section 6.1). */
-  cnf: z.object({ jkt: z.string() }).optional(),
+  /** What it is bound to: a key by DPoP (RFC 9449, section 6.1), a TLS certificate (RFC 8705, section 3.1), or both. */
+  cnf: z.object({ jkt: z.string().optional(), 'x5t#S256': z.string().optional() }).optional(),
 })
 export type TokenClaims = z.infer<typeof TokenClaims>
 
@@ -50,14 +50,28 @@ export interface IssuedToken {
 export async function issueToken(
   signing: SigningKeys,
   { facts }: AuthenticatedClient,
-  wish: { issuer: string; scopes: readonly Scope[]; thumbprint: string | undefined; jti: Uuid; now: Instant },
+  wish: {
+    issuer: string
+    scopes: readonly Scope[]
+    /** Of the key whose proof was shown. */
+    thumbprint: string | undefined
+    /** Of the certificate that was shown, when the client's tokens are bound to one. */
+    certificate: string | undefined
+    jti: Uuid
+    now: Instant
+  },
 ): Promise<IssuedToken> {
   const { clientId, tenant, application, profile, revision } = facts
   assert(
     wish.scopes.every((scope) => application.scopes.includes(scope)),
     'a token says no more than its application may',
   )
-  assert(profile !== 'fapi2' || wish.thumbprint !== undefined, 'a token of this profile is bound to a key')
+  const cnf = {
+    ...(wish.thumbprint === undefined ? {} : { jkt: wish.thumbprint }),
+    ...(wish.certificate === undefined ? {} : { 'x5t#S256': wish.certificate }),
+  }
+  const isBound = Object.keys(cnf).length > 0
+  assert(profile !== 'fapi2' || isBound, 'a token of this profile is bound to its sender')
   const iat = Math.floor(wish.now / 1000)
   const claims: TokenClaims = {
     iss: wish.issuer,
@@ -74,7 +88,7 @@ export async function issueToken(
     audience: application.audience,
     purpose_of_use: [...application.purposes],
     client_revision: revision,
-    ...(wish.thumbprint === undefined ? {} : { cnf: { jkt: wish.thumbprint } }),
+    ...(isBound ? { cnf } : {}),
   }
   const text = await new SignJWT({ ...claims })
     .setProtectedHeader({ alg: signingAlgorithm, kid: signing.current.kid, typ: tokenType })
@@ -147,10 +161,7 @@ export function objectionToHolder(
   now: Instant,
 ): 'client' | 'client_changed' | 'revoked' | undefined {
   if (client === undefined) return 'client'
-  const isOver = [client.endedAt, client.tenant.endedAt, client.application.endedAt].some(
-    (at) => at !== undefined && at <= now,
-  )
-  if (isOver) return 'client'
+  if (hasEnded(client, now)) return 'client'
   if (client.revision !== token.client_revision) return 'client_changed'
   return client.revokedTokens.has(token.jti) ? 'revoked' : undefined
 }

@@ -1,8 +1,7 @@
 import { err, ok, type Hmac, type Instant, type Result } from '../kernel/index.ts'
 import { openToken, type TokenNeeds, type TokenRefusal } from './access-token.ts'
 import { apiKeyPrefix, parseApiKey } from './api-key.ts'
-import { checkPossession, type ProofNeeds } from './check-possession.ts'
-import type { ProofReason } from './dpop/check-proof.ts'
+import { checkPossession, type PossessionRefusal, type ProofNeeds } from './check-possession.ts'
 import type { KeyFacts, Principal } from './principal.ts'
 
 export type IdentityRefusal =
@@ -13,7 +12,7 @@ export type IdentityRefusal =
   | { reason: 'credential_expired'; keyId: string; expiredAt: Instant }
   | { reason: 'credential_revoked'; keyId: string; revokedAt: Instant }
   | TokenRefusal
-  | { reason: 'proof_refused'; detail: ProofReason }
+  | PossessionRefusal
 
 export interface IdentityNeeds extends TokenNeeds, ProofNeeds {
   readonly hmac: Hmac
@@ -28,6 +27,10 @@ export interface IdentityNeeds extends TokenNeeds, ProofNeeds {
 export interface Credential {
   readonly authorization: string | undefined
   readonly proof: string | undefined
+  /** Thumbprint of the TLS certificate that the caller has proved to hold (`x5t#S256`). */
+  readonly certificate: string | undefined
+  /** Where it came from; undefined when that is not known. */
+  readonly address: string | undefined
   readonly method: string
   /** Without origin and query. */
   readonly path: string
@@ -39,19 +42,19 @@ export interface Credential {
  */
 export async function authenticate(
   needs: IdentityNeeds,
-  { authorization, proof, method, path }: Credential,
+  { authorization, ...shown }: Credential,
   now: Instant,
 ): Promise<Result<Principal, IdentityRefusal>> {
-  const shown = /^(Bearer|DPoP) +(\S{1,4096})$/i.exec(authorization ?? '')
-  const [, scheme = '', text = ''] = shown ?? []
-  if (shown === null) return err({ reason: 'credential_missing' })
+  const credential = /^(Bearer|DPoP) +(\S{1,4096})$/i.exec(authorization ?? '')
+  const [, scheme = '', text = ''] = credential ?? []
+  if (credential === null) return err({ reason: 'credential_missing' })
   const isBearer = scheme.toLowerCase() === 'bearer'
   if (isBearer && !looksLikeToken(text)) return authenticateKey(needs, text, now)
   const held = await openToken(needs, text, now)
   if (!held.ok) return held
-  const presented = { scheme: isBearer ? 'bearer' : 'dpop', text, proof, method, path } as const
+  const presented = { scheme: isBearer ? 'bearer' : 'dpop', text, ...shown } as const
   const possession = await checkPossession(needs, held.value, presented, now)
-  return possession.ok ? ok(held.value.principal) : err({ reason: 'proof_refused', detail: possession.error })
+  return possession.ok ? ok(held.value.principal) : possession
 }
 
 /** Three parts with two dots between them; a key has none. */

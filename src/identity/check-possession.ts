@@ -15,17 +15,47 @@ export interface Presented {
   readonly text: string
   /** The DPoP header; two of them are one with a comma. */
   readonly proof: string | undefined
+  /** Thumbprint of the certificate that the caller has proved to hold, by TLS. */
+  readonly certificate: string | undefined
   readonly method: string
   /** Without origin and query. */
   readonly path: string
 }
 
+export type CertificateReason = 'certificate_missing' | 'certificate_of_other'
+export type PossessionRefusal =
+  | { reason: 'proof_refused'; detail: ProofReason }
+  | { reason: 'certificate_refused'; detail: CertificateReason }
+
 /**
- * Whether whoever shows a token may: one that is bound to a key comes with a proof of that key, made for this request and
- * shown once (RFC 9449, section 7.1). The same token as a mere bearer's is refused (section 7.2), and so is one that is
- * bound to nothing under a scheme that promises more.
+ * Whether whoever shows a token may. One that is bound to a TLS certificate comes over a connection with that certificate
+ * (RFC 8705, section 3); one that is bound to a key, with a proof of that key.
  */
 export async function checkPossession(
+  needs: ProofNeeds,
+  held: HeldToken,
+  presented: Presented,
+  now: Instant,
+): Promise<Result<undefined, PossessionRefusal>> {
+  const certificate = checkCertificate(held.claims.cnf?.['x5t#S256'], presented.certificate)
+  if (!certificate.ok) return err({ reason: 'certificate_refused', detail: certificate.error })
+  const proof = await checkKey(needs, held, presented, now)
+  return proof.ok ? proof : err({ reason: 'proof_refused', detail: proof.error })
+}
+
+export function checkCertificate(
+  bound: string | undefined,
+  shown: string | undefined,
+): Result<undefined, CertificateReason> {
+  if (bound === undefined || bound === shown) return ok(undefined)
+  return err(shown === undefined ? 'certificate_missing' : 'certificate_of_other')
+}
+
+/**
+ * A proof was made for this request and is shown once (RFC 9449, section 7.1). The same token as a mere bearer's is refused
+ * (section 7.2), and so is one that is bound to no key under a scheme that promises more.
+ */
+async function checkKey(
   needs: ProofNeeds,
   { claims, client }: HeldToken,
   presented: Presented,

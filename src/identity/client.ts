@@ -4,13 +4,24 @@ import type { ApplicationFacts, TenantFacts } from './principal.ts'
 
 /**
  * What is asked of a client's assertions. `smart`: SMART App Launch 2.2, Backend Services, whose audience is the token
- * endpoint's URL. `fapi2`: FAPI 2.0 Security Profile, whose audience is the issuer, with tokens bound by DPoP. A profile takes
- * one audience: accepting either would let a server that a client trusts less show us its assertion
+ * endpoint's URL. `fapi2`: FAPI 2.0 Security Profile, whose audience is the issuer, with tokens bound to their sender. A profile
+ * takes one audience: accepting either would let a server that a client trusts less show us its assertion
  * (draft-ietf-oauth-rfc7523bis).
  */
 export const profiles = ['smart', 'fapi2'] as const
 export const Profile = z.enum(profiles)
 export type Profile = z.infer<typeof Profile>
+
+/** What a token of the profile `fapi2` is bound to: a key by DPoP (RFC 9449), or a TLS certificate (RFC 8705). */
+export const SenderConstraint = z.enum(['dpop', 'mtls'])
+export type SenderConstraint = z.infer<typeof SenderConstraint>
+
+/** Base64url of the SHA-256 of a certificate's DER (RFC 8705, section 3.1): `x5t#S256`. */
+export const CertificateThumbprint = z
+  .string()
+  .regex(/^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/, 'base64url of the SHA-256 of the certificate in DER, 43 characters')
+/** Of one client: the one in use, and those that follow it. */
+export const clientCertificatesMax = 10
 
 /** An algorithm and the one kind of key that it goes with. */
 export interface Algorithm {
@@ -117,7 +128,11 @@ export interface ClientFacts {
   readonly tenant: TenantFacts
   readonly application: ApplicationFacts
   readonly profile: Profile
-  /** Registered with us, or published by the client itself. */
+  /** Undefined for `smart`: a bearer, unless it shows a DPoP proof by itself. */
+  readonly senderConstraint: SenderConstraint | undefined
+  /** Thumbprints of the certificates that it may connect with; with `mtls` and none here, any one binds its tokens. */
+  readonly certificates: readonly string[]
+  /** Registered with us, or published by the client itself. None when it authenticates by its certificate alone. */
   readonly keys: { readonly registered: readonly PublicJwk[] } | { readonly url: string }
   /** Counts the client's changes: what was issued under an older one is dead. */
   readonly revision: number
@@ -126,6 +141,19 @@ export interface ClientFacts {
   readonly revokedTokens: ReadonlySet<string>
 }
 
+/** Whether the client, its tenant or its application is over. */
+export const hasEnded = ({ endedAt, tenant, application }: ClientFacts, now: Instant): boolean =>
+  [endedAt, tenant.endedAt, application.endedAt].some((at) => at !== undefined && at <= now)
+
 /** Stable and public: no name of a tenant or an application holds a dot. */
 export const clientIdOf = (name: { tenant: string; application: string }): string =>
   `${name.tenant}.${name.application}`
+
+/** What a row of a client says, or leaves to its profile. */
+export function senderConstraintOf(row: {
+  readonly profile: string
+  readonly sender_constraint: string | null
+}): SenderConstraint | undefined {
+  if (row.sender_constraint !== null) return SenderConstraint.parse(row.sender_constraint)
+  return row.profile === 'fapi2' ? 'dpop' : undefined
+}

@@ -28,9 +28,17 @@ export {
 } from './assertion/authenticate-client.ts'
 export type { Audiences } from './assertion/check-assertion.ts'
 export { assertionRules, type AssertionReason } from './assertion/reasons.ts'
-export { checkPossession, type ProofNeeds } from './check-possession.ts'
+export { authenticateByCertificate, type CertificateRefusal } from './authenticate-by-certificate.ts'
+export {
+  checkCertificate,
+  checkPossession,
+  type CertificateReason,
+  type PossessionRefusal,
+  type ProofNeeds,
+} from './check-possession.ts'
 export { checkProof, proofAlgorithms, proofRules, type Proof, type ProofReason } from './dpop/check-proof.ts'
 export { SeenProofs } from './dpop/seen-proofs.ts'
+export { base64Url } from './jws.ts'
 export { isAddress, isPublicAddress } from './guard-address.ts'
 export {
   fetchMsMax,
@@ -56,6 +64,8 @@ export {
 } from './manage-keys.ts'
 export {
   algorithmsOf,
+  CertificateThumbprint,
+  clientCertificatesMax,
   clientIdOf,
   clientKeysMax,
   objectionToKey,
@@ -63,12 +73,14 @@ export {
   Profile,
   profiles,
   PublicJwk,
+  SenderConstraint,
+  senderConstraintOf,
   type ClientFacts,
 } from './client.ts'
 export type { ApplicationFacts, FacilityFacts, KeyFacts, Principal, TenantFacts } from './principal.ts'
 export { pastPrincipal } from './past-principal.ts'
 export { parsePeppers, type Pepper, type Peppers } from './peppers.ts'
-export { isScope, scopes, type Scope } from './scope.ts'
+export { isOperation, isScope, operations, scopes, type Operation, type Scope } from './scope.ts'
 export {
   findTenantId,
   isTenant,

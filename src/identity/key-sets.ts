@@ -26,8 +26,11 @@ const keepSecondsMax = 3_600
 const keepSecondsDefault = 300
 /** One look per client and second at most, also when a client lets nothing be kept: a stranger may be the one who asks. */
 const lookEveryMs = 1_000
-/** After a look for an unknown kid, and after one that failed. */
-const unknownCoolDownMs = 60_000
+/**
+ * After a look for an unknown kid, and after one that failed. Anybody may ask for an unknown kid in a client's name: for as
+ * long, a key that the client has just begun to use may be refused.
+ */
+const unknownCoolDownMs = 5_000
 const failedCoolDownMs = 10_000
 const clientsMax = 10_000
 const keysMax = 100

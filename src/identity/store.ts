@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { err, instant, instantOf, ok, type Instant, type Result, type Uuid } from '../kernel/index.ts'
 import type { Tx } from '../db/index.ts'
 import type { ApplicationFacts, FacilityFacts, KeyFacts, TenantFacts } from './principal.ts'
-import { clientIdOf, Profile, PublicJwk, type ClientFacts } from './client.ts'
+import { clientIdOf, Profile, PublicJwk, senderConstraintOf, type ClientFacts } from './client.ts'
 import { Audience, Purpose, TenantKind } from './words.ts'
 import { isScope, type Scope } from './scope.ts'
 
@@ -16,6 +16,10 @@ export interface TenantIdentity {
 }
 
 const KeySet = z.object({ keys: z.array(PublicJwk) })
+const publicKeysOf = ({ jwks, jwks_uri: url }: { jwks: unknown; jwks_uri: string | null }): ClientFacts['keys'] => {
+  if (url !== null) return { url }
+  return { registered: jwks === null ? [] : KeySet.parse(jwks).keys }
+}
 
 /**
  * Reads tenants with their applications, keys and clients: some, or all of them. Keys that expired more than a day ago
@@ -115,7 +119,9 @@ export async function loadIdentities(
           tenant,
           application,
           profile: Profile.parse(client.profile),
-          keys: client.jwks_uri === null ? { registered: KeySet.parse(client.jwks).keys } : { url: client.jwks_uri },
+          senderConstraint: senderConstraintOf(client),
+          certificates: client.certificates,
+          keys: publicKeysOf(client),
           revision: client.revision,
           endedAt: instantOrNothing(client.ended_at),
           revokedTokens: new Set((revokedOf.get(`${row.tenant_id}/${client.application}`) ?? []).map(({ jti }) => jti)),

@@ -2,11 +2,11 @@ import { isUuid, type Instant, type Log } from '../kernel/index.ts'
 import type { Tx } from '../db/index.ts'
 import {
   Audience,
-  isScope,
+  isOperation,
   loadIdentities,
   pastPrincipal,
   type ApplicationFacts,
-  type Scope,
+  type Operation,
 } from '../identity/index.ts'
 import { knownBy, loadLicenses } from '../licensing/index.ts'
 import {
@@ -28,7 +28,7 @@ export interface PastUse {
   readonly application: string
   /** `model` or `model@version`. */
   readonly model: string
-  readonly operation: Scope
+  readonly operation: Operation
   readonly purpose: string | undefined
   readonly facility: string | undefined
   readonly at: Instant
@@ -89,7 +89,7 @@ export async function replayCall(tx: Tx, log: Log, requestId: string): Promise<R
   const id = requestId.replace(/^req_/, '').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
   if (!isUuid(id)) return undefined
   const recorded = await findRecordedCall(tx, id)
-  if (recorded === undefined || !isScope(recorded.operation)) return undefined
+  if (recorded === undefined || !isOperation(recorded.operation)) return undefined
   const { tenant, application, model, operation, purpose, facility, at } = recorded
   const audience = recorded.audience === undefined ? {} : { audience: Audience.parse(recorded.audience) }
   const use = { tenant, application, model, operation, purpose, facility, at, knownAt: at }

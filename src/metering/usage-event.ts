@@ -1,5 +1,5 @@
 import type { Instant, Picos, Uuid } from '../kernel/index.ts'
-import type { Scope } from '../identity/index.ts'
+import type { Operation } from '../identity/index.ts'
 
 export type Outcome =
   | 'answered'
@@ -43,7 +43,7 @@ export interface CallFacts {
   /** The instance that admitted the call; only it may settle it. */
   readonly instanceId: Uuid
   readonly startedAt: Instant
-  readonly operation: Scope
+  readonly operation: Operation
   readonly streamed: boolean
   readonly license: string
   readonly licenseRevision: number

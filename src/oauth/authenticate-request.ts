@@ -1,5 +1,6 @@
 import { err, ok, type Instant, type Result } from '../kernel/index.ts'
 import {
+  authenticateByCertificate,
   authenticateClient,
   checkPossession,
   checkProof,
@@ -18,12 +19,17 @@ export interface Posted {
   readonly authorization: string | undefined
   /** The DPoP header. */
   readonly proof: string | undefined
+  /** Thumbprint of the TLS certificate that the caller has proved to hold. */
+  readonly certificate: string | undefined
   /** Without origin: the address of the route. */
   readonly path: string
   readonly now: Instant
 }
 
-/** A client by its assertion, and nothing beside it (RFC 6749, section 2.3), with its proof of a key when it sent one. */
+/**
+ * A client by its assertion and nothing beside it (RFC 6749, section 2.3), or by its certificate when it shows none, with
+ * its proof of a key when it sent one.
+ */
 export async function requireClient(
   needs: OauthNeeds,
   service: Service,
@@ -33,12 +39,22 @@ export async function requireClient(
   if (posted.authorization !== undefined || form.has('client_secret')) return err({ reason: 'authenticated_twice' })
   const proof = await readProof(service, posted)
   if (!proof.ok) return proof
+  const { certificate } = posted
+  const clientId = form.get('client_id')
+  const isByCertificate = !form.has('client_assertion') && !form.has('client_assertion_type')
+  if (isByCertificate && certificate !== undefined && clientId !== undefined) {
+    if (proof.value !== undefined) return err({ reason: 'proof_unwanted' })
+    const known = await authenticateByCertificate(needs, { clientId, certificate }, now)
+    return known.ok
+      ? ok({ client: known.value, proof: undefined })
+      : err({ reason: 'client_refused', because: [known.error] })
+  }
   const client = await authenticateClient(
     needs,
     {
       type: form.get('client_assertion_type'),
       assertion: form.get('client_assertion'),
-      clientId: form.get('client_id'),
+      clientId,
     },
     {
       audiences: service,
@@ -65,7 +81,7 @@ export async function requireCaller(
   service: Service,
   posted: Posted,
 ): Promise<Result<ClientFacts, OauthRefusal>> {
-  const { authorization, form, proof, path, now } = posted
+  const { authorization, form, proof, certificate, path, now } = posted
   if (authorization === undefined) {
     const known = await requireClient(needs, service, posted)
     return known.ok ? ok(known.value.client.facts) : known
@@ -78,9 +94,10 @@ export async function requireCaller(
     scheme: scheme.toLowerCase() === 'dpop' ? 'dpop' : 'bearer',
     text,
     proof,
+    certificate,
     method: 'POST',
     path,
   } as const
   const possession = await checkPossession(needs, held.value, presented, now)
-  return possession.ok ? ok(held.value.client) : err({ reason: 'bearer_refused', because: possession.error })
+  return possession.ok ? ok(held.value.client) : err({ reason: 'bearer_refused', because: possession.error.detail })
 }

@@ -21,7 +21,9 @@ export async function grantToken(
   const known = await requireClient(needs, service, posted)
   if (!known.ok) return known
   const { client, proof } = known.value
-  if (client.facts.profile === 'fapi2' && proof === undefined)
+  const certificate = certificateFor(client.facts, posted.certificate)
+  if (!certificate.ok) return certificate
+  if (client.facts.senderConstraint === 'dpop' && proof === undefined)
     return err({ reason: 'proof_refused', because: 'proof_missing' })
 
   const scopes = scopesFor(client.facts, form.get('scope'))
@@ -32,6 +34,7 @@ export async function grantToken(
     issuer: service.issuer,
     scopes: scopes.value,
     thumbprint: proof?.thumbprint,
+    certificate: certificate.value,
     jti: needs.newRequestId(),
     now,
   })
@@ -42,6 +45,18 @@ export async function grantToken(
     expires_in: tokenSeconds,
     scope: token.claims.scope,
   })
+}
+
+/** The certificate that the token of a client is bound to: one that it registered, or any when it registered none. */
+function certificateFor(
+  { senderConstraint, certificates }: ClientFacts,
+  shown: string | undefined,
+): Result<string | undefined, OauthRefusal> {
+  if (senderConstraint !== 'mtls') return ok(undefined)
+  if (shown === undefined) return err({ reason: 'certificate_refused', because: 'certificate_missing' })
+  return certificates.length === 0 || certificates.includes(shown)
+    ? ok(shown)
+    : err({ reason: 'certificate_refused', because: 'certificate_of_other' })
 }
 
 /** What is asked for has to lie within what was granted beforehand (SMART 250); more than that is refused, not cut. */

@@ -22,5 +22,5 @@ export async function introspectToken(
   if (!held.ok || held.value.client.tenant.tenantId !== caller.value.tenant.tenantId) return ok({ active: false })
   if (!requireLicense(needs, held.value.principal, posted.now).ok) return ok({ active: false })
   const { claims } = held.value
-  return ok({ active: true, token_type: claims.cnf === undefined ? 'Bearer' : 'DPoP', ...claims })
+  return ok({ active: true, token_type: claims.cnf?.jkt === undefined ? 'Bearer' : 'DPoP', ...claims })
 }

@@ -7,6 +7,8 @@ export interface OauthNeeds extends ClientNeeds, TokenNeeds, ProofNeeds, Licensi
   readonly clock: Clock
   readonly log: Log
   newRequestId(): Uuid
+  /** Where callers connect with a certificate (RFC 8705, section 5); undefined where none can be shown. */
+  mtlsUrl(): string | undefined
 }
 
 /** Where this service is found. Without an issuer or a key there is none. */
@@ -16,6 +18,7 @@ export interface Service {
   readonly introspectionUrl: string
   readonly revocationUrl: string
   readonly keysUrl: string
+  readonly mtlsUrl: string | undefined
 }
 
 export function serviceOf(needs: OauthNeeds): Service | undefined {
@@ -27,5 +30,6 @@ export function serviceOf(needs: OauthNeeds): Service | undefined {
     introspectionUrl: `${issuer}/oauth/introspect`,
     revocationUrl: `${issuer}/oauth/revoke`,
     keysUrl: `${issuer}/.well-known/jwks.json`,
+    mtlsUrl: needs.mtlsUrl(),
   }
 }

@@ -1,11 +1,19 @@
-import type { AssertionReason, ProofReason, TokenRefusal } from '../identity/index.ts'
+import type {
+  AssertionReason,
+  CertificateReason,
+  CertificateRefusal,
+  ProofReason,
+  TokenRefusal,
+} from '../identity/index.ts'
 
 /** Why /oauth did not do what it was asked for. */
 export type OauthRefusal =
   /** Everything that is wrong with an assertion; the wire says one thing. */
-  | { reason: 'client_refused'; because: readonly AssertionReason[] }
-  | { reason: 'bearer_refused'; because: TokenRefusal['reason'] | ProofReason }
+  | { reason: 'client_refused'; because: readonly (AssertionReason | CertificateRefusal)[] }
+  | { reason: 'bearer_refused'; because: TokenRefusal['reason'] | ProofReason | CertificateReason }
   | { reason: 'proof_refused'; because: ProofReason }
+  | { reason: 'proof_unwanted' }
+  | { reason: 'certificate_refused'; because: CertificateReason }
   | { reason: 'not_a_form' }
   | { reason: 'body_refused' }
   | { reason: 'in_the_query' }
@@ -36,7 +44,7 @@ export function toWire(refusal: OauthRefusal): Wire {
         status: 401,
         error: 'invalid_client',
         description:
-          'The client assertion was not accepted. Its audience, its times, its key and its jti have to be right.',
+          'The client was not authenticated. The audience, the times, the key and the jti of its assertion have to be right.',
       }
     case 'bearer_refused':
       return { status: 401, error: 'invalid_token', description: 'The access token was not accepted.' }
@@ -46,6 +54,14 @@ export function toWire(refusal: OauthRefusal): Wire {
         error: 'invalid_dpop_proof',
         description: 'A fresh DPoP proof for this address is needed (RFC 9449, section 4).',
       }
+    case 'proof_unwanted':
+      return badRequest(
+        'A client that authenticates by its certificate has its tokens bound to it: send no DPoP proof.',
+      )
+    case 'certificate_refused':
+      return badRequest(
+        'The tokens of this client are bound to its TLS certificate: connect with it, at mtls_endpoint_aliases (RFC 8705).',
+      )
     case 'not_a_form':
       return badRequest('Send a form: content-type application/x-www-form-urlencoded.')
     case 'body_refused':
@@ -57,7 +73,7 @@ export function toWire(refusal: OauthRefusal): Wire {
     case 'parameter_missing':
       return badRequest(`${refusal.parameter} is missing.`)
     case 'authenticated_twice':
-      return badRequest('Authenticate in one way: by client_assertion.')
+      return badRequest('Authenticate in one way: by client_assertion, or by a registered certificate.')
     case 'grant_type_unknown':
       return {
         status: 400,

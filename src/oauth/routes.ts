@@ -16,6 +16,7 @@ import { takeBackToken } from './take-back-token.ts'
 export interface FormTransport {
   header(c: Context, name: string): string | undefined
   body(c: Context, bytesMax: number): Promise<Result<Sensitive<string>, unknown>>
+  certificate(c: Context): string | undefined
 }
 
 type Answering = (
@@ -100,7 +101,8 @@ async function readPosted(
   if (!form.ok) return form
   const authorization = transport.header(c, 'authorization')
   const proof = transport.header(c, 'dpop')
-  return { ok: true, value: { form: form.value, authorization, proof, path, now: needs.clock.now() } }
+  const certificate = transport.certificate(c)
+  return { ok: true, value: { form: form.value, authorization, proof, certificate, path, now: needs.clock.now() } }
 }
 
 /** A broken dependency is 503, never a no; a bug is 500. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { beforeEach, describe, expect, test } from 'vitest'
-import { audiences, purposes, scopes, tenantKinds } from '../identity/index.ts'
+import { audiences, operations, purposes, tenantKinds } from '../identity/index.ts'
 import type { Log, LogFacts } from '../kernel/index.ts'
 import { askPolicies, decideByCedar, type PolicyQuestion } from './ask-policies.ts'
 import { KeptDecisions } from './kept-decisions.ts'
@@ -238,7 +238,7 @@ describe('a decision that is kept', () => {
       tenantKind: word(tenantKinds),
       application: name,
       audience: word(audiences),
-      operation: word(scopes),
+      operation: word(operations),
       model: name,
       protocol: word(protocols),
       version: word(['1.0.0', '1.1.0']),

@@ -1,6 +1,6 @@
 import type { EntityJson, StatefulAuthorizationCall } from '@cedar-policy/cedar-wasm/web'
 import type { Log } from '../kernel/index.ts'
-import type { Audience, Purpose, Scope, TenantKind } from '../identity/index.ts'
+import type { Audience, Operation, Purpose, TenantKind } from '../identity/index.ts'
 import { cedar } from './cedar.ts'
 import type { KeptDecisions } from './kept-decisions.ts'
 import { forgetParsed, parsedAs } from './parsed-policies.ts'
@@ -15,7 +15,7 @@ export interface PolicyQuestion {
   readonly tenantKind: TenantKind
   readonly application: string
   readonly audience: Audience
-  readonly operation: Scope
+  readonly operation: Operation
   readonly model: string
   readonly protocol: Protocol
   readonly version: string

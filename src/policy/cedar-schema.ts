@@ -1,4 +1,4 @@
-import { audiences, purposes, scopes, tenantKinds } from '../identity/index.ts'
+import { audiences, operations, purposes, tenantKinds } from '../identity/index.ts'
 import { protocols } from './protocol.ts'
 import { stages } from './stage.ts'
 
@@ -21,7 +21,7 @@ export const words = {
   Protocol: protocols,
 } as const
 
-export const actions = scopes
+export const actions = operations
 
 /** Things that are declared under tenants/, by their names. */
 export const named = ['Tenant', 'Application', 'Facility', 'Model', 'ModelVersion'] as const

@@ -6,6 +6,7 @@ import {
   type FacilityFacts,
   type Principal,
   type Purpose,
+  type Operation,
   type Scope,
 } from '../identity/index.ts'
 import type { Entitlement, Licensed, LicenseRevision } from '../licensing/index.ts'
@@ -35,7 +36,7 @@ export interface VersionFacts {
 export interface Asked {
   /** `model` or `model@version`. */
   readonly model: string
-  readonly operation: Scope
+  readonly operation: Operation
   /** From the caller's headers; each only narrows what the application has. */
   readonly facility: string | undefined
   readonly purpose: string | undefined
@@ -45,7 +46,7 @@ export interface Asked {
 
 interface PermitFacts {
   readonly licensed: Licensed
-  readonly operation: Scope
+  readonly operation: Operation
   readonly model: ModelFacts
   readonly version: VersionFacts
   readonly facility: FacilityFacts
@@ -69,7 +70,7 @@ export type PolicyRefusal =
   | { reason: 'purpose_not_licensed'; purpose: string; allowed: readonly string[] }
   | { reason: 'facility_not_covered'; facility: string; covered: readonly string[] }
   | { reason: 'scope_not_granted'; scope: Scope }
-  | { reason: 'operation_not_supported'; model: string; operation: Scope }
+  | { reason: 'operation_not_supported'; model: string; operation: Operation }
   | { reason: 'residency_excludes_all'; model: string; version: string; residency: readonly string[] }
   /** What the license grants, a policy forbids; `by` is empty when no policy permits it. */
   | { reason: 'policy_denied'; model: string; version: string; by: readonly DecidingPolicy[] }
@@ -215,13 +216,15 @@ function judgeUnder(
   }
 }
 
-/** An entitlement never changes, so that its range is read once. */
-const ranges = new WeakMap<Entitlement, semver.Range>()
+/** An entitlement never changes, and asked of it are versions that the catalog has: each is compared once. */
+const compared = new WeakMap<Entitlement, Map<string, boolean>>()
 
 function inRange(entitlement: Entitlement, version: string): boolean {
-  let range = ranges.get(entitlement)
-  if (range === undefined) ranges.set(entitlement, (range = new semver.Range(entitlement.versions)))
-  return range.test(version)
+  let known = compared.get(entitlement)
+  if (known === undefined) compared.set(entitlement, (known = new Map()))
+  let isIn = known.get(version)
+  if (isIn === undefined) known.set(version, (isIn = semver.satisfies(version, entitlement.versions)))
+  return isIn
 }
 
 /** When a license stops serving the version that it pins; the others have no sunset. */
@@ -254,7 +257,7 @@ export function usableModels(needs: PolicyNeeds, licensed: Licensed, at: Instant
     for (const version of model?.versions.values() ?? []) {
       if (model === undefined) continue
       const name = `${model.model}@${version.version}`
-      const operations: readonly Scope[] = model.protocol === 'open-inference' ? ['infer'] : ['chat', 'embeddings']
+      const operations: readonly Operation[] = model.protocol === 'open-inference' ? ['infer'] : ['chat', 'embeddings']
       const usable = operations.some(
         (operation) =>
           decide(needs, licensed, { model: name, operation, facility: undefined, purpose: undefined, at }).ok,

@@ -75,7 +75,14 @@ async function permitFor(model: CatalogModel, residency: string[]): Promise<Perm
     findKeyAgain: () => Promise.resolve(facts),
     ...noTokens,
   }
-  const shown = { authorization: `Bearer ${key.text.reveal()}`, proof: undefined, method: 'POST', path: '/' }
+  const shown = {
+    authorization: `Bearer ${key.text.reveal()}`,
+    proof: undefined,
+    certificate: undefined,
+    address: undefined,
+    method: 'POST',
+    path: '/',
+  }
   const principal = await authenticate(identity, shown, now)
   if (!principal.ok) throw new Error(principal.error.reason)
   const revision = {

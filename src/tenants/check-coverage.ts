@@ -1,3 +1,4 @@
+import { isOperation, type Operation } from '../identity/index.ts'
 import type { Tree } from './declarations.ts'
 import type { Path, Problem } from './problem.ts'
 import type { LicenseFile, ModelFile, TenantFile } from './schema.ts'
@@ -63,7 +64,7 @@ function uncoveredScopes(
   // Nothing is said of scopes while the purposes or a model's file must be mended first.
   if (reachable.length === 0 || protocols.includes(undefined)) return []
   return application.scopes.flatMap((scope, index) =>
-    protocols.includes(protocolOf[scope])
+    !isOperation(scope) || protocols.includes(protocolOf[scope])
       ? []
       : [
           source.problem([...path, 'scopes', index], {
@@ -74,7 +75,7 @@ function uncoveredScopes(
   )
 }
 
-const protocolOf: Readonly<Record<Application['scopes'][number], ModelFile['protocol']>> = {
+const protocolOf: Readonly<Record<Operation, ModelFile['protocol']>> = {
   chat: 'openai',
   embeddings: 'openai',
   infer: 'open-inference',

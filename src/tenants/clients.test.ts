@@ -14,12 +14,18 @@ function problemsOf(client: string): readonly string[] {
 
 const ecX = 'A'.repeat(64)
 const ec = `kty: EC, kid: a, crv: P-384, x: ${ecX}, y: ${ecX}`
+const thumbprint = 'A4DtL2JmUMhAsvJj5tKyn64SqzmuXbMrJa0n761y5v0'
 const rsa = (octets: number) => `${'_'.repeat(Math.ceil((octets * 8) / 6) - 1)}w`
 
 test.each([
   ['keys by address', '{ profile: smart, jwksUri: "https://ehr.example/jwks.json" }'],
   ['keys in the file', `{ profile: smart, jwks: { keys: [{ ${ec} }] } }`],
   ['an RSA key of 2,048 bits', `{ profile: fapi2, jwks: { keys: [{ kty: RSA, kid: a, e: AQAB, n: ${rsa(256)} }] } }`],
+  [
+    'keys, and tokens bound to a certificate',
+    '{ profile: fapi2, senderConstraint: mtls, jwksUri: "https://ehr.example/jwks.json" }',
+  ],
+  ['a certificate and no key', `{ profile: fapi2, senderConstraint: mtls, certificates: [${thumbprint}] }`],
 ])('a client may have %s', (_, client) => {
   expect(problemsOf(client)).toEqual([])
 })
@@ -54,6 +60,22 @@ test.each([
     'a coordinate cut short',
     `{ profile: smart, jwks: { keys: [{ kty: EC, kid: a, crv: P-384, x: AAAA, y: AAAA }] } }`,
     'this key lacks',
+  ],
+  [
+    'a bearer of a bound kind',
+    '{ profile: smart, senderConstraint: mtls, jwksUri: "https://a.example" }',
+    'tokens of the profile smart are a bearer',
+  ],
+  [
+    'a certificate beside DPoP',
+    `{ profile: fapi2, jwksUri: "https://a.example", certificates: [${thumbprint}] }`,
+    'certificates are for mutual TLS',
+  ],
+  ['mutual TLS with neither key nor certificate', '{ profile: fapi2, senderConstraint: mtls }', 'client has no keys'],
+  [
+    'a thumbprint in hex',
+    `{ profile: fapi2, senderConstraint: mtls, certificates: ["${'ab'.repeat(32)}"] }`,
+    'does not fit certificates',
   ],
   ['a password in the address', '{ profile: smart, jwksUri: "https://me:pw@a.example" }', 'jwksUri'],
   ['another scheme', '{ profile: smart, jwksUri: "file:///etc/passwd" }', 'jwksUri'],

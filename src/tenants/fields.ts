@@ -160,8 +160,16 @@ export const fields: Readonly<Record<string, Field>> = {
     '{ profile: smart, jwksUri: https://ehr.example/jwks.json }',
   ),
   'tenant.applications[].client.profile': field(
-    'smart: SMART Backend Services (RS384, ES384). fapi2: PS256, ES256 or EdDSA, with tokens bound by DPoP.',
+    'smart: SMART Backend Services (RS384, ES384). fapi2: PS256, ES256 or EdDSA, with tokens bound to their sender.',
     'smart',
+  ),
+  'tenant.applications[].client.senderConstraint': field(
+    'What tokens of fapi2 are bound to. dpop, as when absent: a key (RFC 9449). mtls: its TLS certificate (RFC 8705).',
+    'mtls',
+  ),
+  'tenant.applications[].client.certificates': field(
+    'With mtls: base64url of the SHA-256 of each certificate in DER. The client may then authenticate by it, without a key.',
+    '["A4DtL2JmUMhAsvJj5tKyn64SqzmuXbMrJa0n761y5v0"]',
   ),
   'tenant.applications[].client.jwksUri': field(
     'Where it publishes its public keys; preferred, because it can rotate them by itself. This or jwks.',

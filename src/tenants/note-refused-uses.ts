@@ -1,4 +1,5 @@
 import { canonicalJson, type Log } from '../kernel/index.ts'
+import { isOperation } from '../identity/index.ts'
 import { decideByCedar, stageReaches, type PolicyQuestion, type PolicyVerdict } from '../policy/index.ts'
 import type { Declarations, DeclaredTenant } from './declarations.ts'
 import { policyDocument } from './document.ts'
@@ -48,7 +49,9 @@ function questionsOf(
   const version = model?.versions.find((one) => one.version === right.pin)
   if (model === undefined || version === undefined || version.recalled !== undefined) return []
   if (!stageReaches(version.stage, application.audience, tenant.kind)) return []
-  const operations = application.scopes.filter((scope) => (scope === 'infer') === (model.protocol === 'open-inference'))
+  const operations = application.scopes
+    .filter(isOperation)
+    .filter((scope) => (scope === 'infer') === (model.protocol === 'open-inference'))
   const facilities = tenant.facilities.filter(
     ({ facility }) => application.facilities.includes(facility) && (right.facilities?.includes(facility) ?? true),
   )

@@ -5,6 +5,7 @@ import {
   type PublicJwk,
   type Purpose,
   type Scope,
+  type SenderConstraint,
   type TenantKind,
 } from '../identity/index.ts'
 import type { LicenseGrant } from '../licensing/index.ts'
@@ -91,6 +92,8 @@ export type ClientRow = {
   readonly application: string
   readonly clientId: string
   readonly profile: Profile
+  readonly senderConstraint: SenderConstraint | undefined
+  readonly certificates: readonly string[]
   readonly jwksUri: string | undefined
   readonly keys: readonly PublicJwk[] | undefined
 }
@@ -154,6 +157,8 @@ export function rowsOf(declared: Declarations): Rows {
                 application,
                 clientId: clientIdOf({ tenant, application }),
                 profile: client.profile,
+                senderConstraint: client.senderConstraint ?? (client.profile === 'fapi2' ? 'dpop' : undefined),
+                certificates: client.certificates ?? [],
                 jwksUri: client.jwksUri,
                 keys: client.jwks?.keys,
               },

@@ -1,7 +1,18 @@
 import { z } from 'zod'
 import semver from 'semver'
 import { instant } from '../kernel/index.ts'
-import { Audience, clientKeysMax, Profile, PublicJwk, Purpose, scopes, TenantKind } from '../identity/index.ts'
+import {
+  Audience,
+  CertificateThumbprint,
+  clientCertificatesMax,
+  clientKeysMax,
+  Profile,
+  PublicJwk,
+  Purpose,
+  scopes,
+  SenderConstraint,
+  TenantKind,
+} from '../identity/index.ts'
 import { Terms } from '../licensing/index.ts'
 import { protocols, Stage } from '../policy/index.ts'
 import { Card, SignOffRole } from '../release/index.ts'
@@ -121,6 +132,8 @@ const KeysAddress = z
 const DeclaredJwk = z.strictObject(PublicJwk.shape)
 const Client = z.strictObject({
   profile: Profile,
+  senderConstraint: SenderConstraint.optional(),
+  certificates: z.array(CertificateThumbprint).min(1).max(clientCertificatesMax).optional(),
   jwksUri: KeysAddress.optional(),
   jwks: z.strictObject({ keys: z.array(DeclaredJwk).min(1).max(clientKeysMax) }).optional(),
 })

@@ -1,6 +1,15 @@
 import { z } from 'zod'
 import { assert, type Instant } from '../kernel/index.ts'
-import { scopes, Audience, clientIdOf, Profile, PublicJwk, Purpose, TenantKind } from '../identity/index.ts'
+import {
+  scopes,
+  Audience,
+  clientIdOf,
+  Profile,
+  PublicJwk,
+  Purpose,
+  senderConstraintOf,
+  TenantKind,
+} from '../identity/index.ts'
 import { loadLicenses, type LicenseFacts } from '../licensing/index.ts'
 import { loadOwnerPolicies, loadTenantPolicies, protocols } from '../policy/index.ts'
 import { loadNotices, loadPins, loadVersions, type VersionRecord } from '../release/index.ts'
@@ -57,6 +66,8 @@ export async function loadCurrent(tx: Tx, now: Instant): Promise<Current> {
         application: row.application,
         clientId: clientIdOf({ tenant: named(row.tenant_id), application: row.application }),
         profile: Profile.parse(row.profile),
+        senderConstraint: senderConstraintOf(row),
+        certificates: row.certificates,
         jwksUri: row.jwks_uri ?? undefined,
         keys: row.jwks === null ? undefined : KeySet.parse(row.jwks).keys,
       },

@@ -109,6 +109,8 @@ export async function applyClients(tx: Tx, changes: readonly Change[], ids: Tena
           application: row.application,
           client_id: row.clientId,
           profile: row.profile,
+          sender_constraint: row.senderConstraint ?? null,
+          certificates: [...row.certificates],
           jwks_uri: row.jwksUri ?? null,
           jwks: row.keys === undefined ? null : JSON.stringify({ keys: row.keys }),
         })),
@@ -116,6 +118,8 @@ export async function applyClients(tx: Tx, changes: readonly Change[], ids: Tena
       .onConflict((conflict) =>
         conflict.columns(['tenant_id', 'application']).doUpdateSet((eb) => ({
           profile: eb.ref('excluded.profile'),
+          sender_constraint: eb.ref('excluded.sender_constraint'),
+          certificates: eb.ref('excluded.certificates'),
           jwks_uri: eb.ref('excluded.jwks_uri'),
           jwks: eb.ref('excluded.jwks'),
           revision: eb('client.revision', '+', 1),

@@ -121,14 +121,16 @@ test('a month is opened again by two people with a reason; its invoice is taken 
   await closed('2026-10')
   await use(database, [{ at: '2026-10-06T00:00:00Z', input: 2_000_000 }])
   const reopen = (reason: string, approvedBy: string) =>
-    reopenPeriod(database, {
-      license: 'LIC-LAKESIDE',
-      period: month('2026-10'),
-      reason,
-      actor: tester,
-      approvedBy: { ...tester, name: approvedBy },
-      now: instant(Date.parse('2026-12-03T00:00:00Z')),
-    })
+    look(database, (tx) =>
+      reopenPeriod(tx, {
+        license: 'LIC-LAKESIDE',
+        period: month('2026-10'),
+        reason,
+        actor: tester,
+        approvedBy: { ...tester, name: approvedBy },
+        now: instant(Date.parse('2026-12-03T00:00:00Z')),
+      }),
+    )
   expect(await reopen('a wrong price', 'A Test')).toMatchObject({
     ok: false,
     error: { reason: 'second_person_missing' },

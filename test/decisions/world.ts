@@ -52,7 +52,14 @@ export async function principalOf(who: {
     findKeyAgain: () => Promise.resolve(facts),
     ...noTokens,
   }
-  const shown = { authorization: `Bearer ${key.text.reveal()}`, proof: undefined, method: 'POST', path: '/' }
+  const shown = {
+    authorization: `Bearer ${key.text.reveal()}`,
+    proof: undefined,
+    certificate: undefined,
+    address: undefined,
+    method: 'POST',
+    path: '/',
+  }
   const principal = await authenticate(needs, shown, now)
   if (!principal.ok) throw new Error(principal.error.reason)
   return principal.value

@@ -44,7 +44,7 @@ const show = async (at: number, assertion: string): Promise<number> => {
 const counted = (statuses: readonly number[]) =>
   Object.fromEntries([...Map.groupBy(statuses, String)].map(([status, all]) => [status, all.length]))
 
-test('of copies shown at once to several processes, one is the first', { timeout: 600_000 }, async () => {
+test('of copies shown at once to several processes, one is the first (SMART 336)', { timeout: 600_000 }, async () => {
   const assertions = await Promise.all(
     Array.from({ length: 10 }, () => signAssertion(key, { clientId: 'lakeside.ehr', audience })),
   )
@@ -61,13 +61,17 @@ test('of copies shown at once to several processes, one is the first', { timeout
   expect(counted(statuses)).toEqual({ '200': assertions.length, '401': copies - assertions.length })
 })
 
-test('what was shown before every process was killed is not shown again after', { timeout: 60_000 }, async () => {
-  const assertion = await signAssertion(key, { clientId: 'lakeside.ehr', audience })
-  expect(await show(0, assertion)).toBe(200)
-  await Promise.all(gateways.map((gateway) => gateway.kill()))
-  gateways = await Promise.all(Array.from({ length: processes }, spawn))
-  expect(await Promise.all(gateways.map((_, at) => show(at, assertion)))).toEqual(gateways.map(() => 401))
-})
+test(
+  'what was shown before every process was killed is not shown again after (SMART 336)',
+  { timeout: 60_000 },
+  async () => {
+    const assertion = await signAssertion(key, { clientId: 'lakeside.ehr', audience })
+    expect(await show(0, assertion)).toBe(200)
+    await Promise.all(gateways.map((gateway) => gateway.kill()))
+    gateways = await Promise.all(Array.from({ length: processes }, spawn))
+    expect(await Promise.all(gateways.map((_, at) => show(at, assertion)))).toEqual(gateways.map(() => 401))
+  },
+)
 
 test('a bad copy that comes first, and a hundred that come beside it, do not use an assertion up', async () => {
   const assertion = await signAssertion(key, { clientId: 'lakeside.ehr', audience })

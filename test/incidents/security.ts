@@ -275,7 +275,6 @@ export const securityIncidents: readonly Incident[] = [
     broke: 'an empty webhook secret: forged events verify',
     where: 'QuantumNous/new-api#4319',
     needs: ['production'],
-    notYet: 'the webhook itself: there is no such route',
     async test(target) {
       expect(await target.startInProduction({ STRIPE_WEBHOOK_SECRET: '' })).toMatchObject({
         refused: true,

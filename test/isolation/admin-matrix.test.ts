@@ -4,8 +4,11 @@ import { z } from 'zod'
 import { adminOpenApiDocument } from '../../src/admin/index.ts'
 import { systemTransaction } from '../../src/db/index.ts'
 import { parseApiKey, roles, type Role } from '../../src/identity/index.ts'
-import { instant } from '../../src/kernel/index.ts'
+import { closePeriod, monthOf } from '../../src/billing/index.ts'
+import { instant, isoOf, plusDays } from '../../src/kernel/index.ts'
+import { nodeSha256 } from '../../src/platform/node/ports.ts'
 import { issueNotice } from '../../src/release/index.ts'
+import { use } from '../billing/month.ts'
 import { openAdmin, testOwnerToken, type Admin, type Told } from '../support/admin.ts'
 import { openHouse, tester, type House } from '../support/house.ts'
 import { adminOperations, type About, type AdminOperation } from './admin-operations.ts'
@@ -16,6 +19,7 @@ const nobody: About = {
   license: 'LIC-NOBODY',
   keyId: 'nobodyskey00',
   notice: randomUUID(),
+  invoice: 'INV-999999',
 }
 const operations = adminOperations(nobody)
 
@@ -36,6 +40,7 @@ beforeAll(async () => {
     license: 'LIC-LAKESIDE',
     keyId: parseApiKey(await house.key('lakeside/ehr'))?.keyId ?? '',
     notice: await noticeToLakeside(),
+    invoice: await invoiceToLakeside(),
   }
 })
 afterAll(async () => {
@@ -58,6 +63,19 @@ async function noticeToLakeside(): Promise<string> {
   const notice = issued.ok ? issued.value.find(({ tenant }) => tenant === 'lakeside') : undefined
   if (notice === undefined) throw new Error('lakeside got no notice')
   return notice.noticeId
+}
+
+/** Its month is closed as if it were over. */
+async function invoiceToLakeside(): Promise<string> {
+  const at = instant(Date.now())
+  await use(house.database, [{ at: isoOf(at), input: 1_000_000 }])
+  const period = monthOf(at)
+  const closed = await closePeriod(
+    { database: house.database, startSha256: nodeSha256 },
+    { license: 'LIC-LAKESIDE', period, reasons: new Map(), actor: tester, now: plusDays(period.end, 1) },
+  )
+  if (!closed.ok || closed.value.invoice === undefined) throw new Error('lakeside got no invoice')
+  return closed.value.invoice
 }
 
 const ask = (

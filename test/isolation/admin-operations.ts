@@ -19,6 +19,7 @@ export interface About {
   readonly license: string
   readonly keyId: string
   readonly notice: string
+  readonly invoice: string
 }
 
 const everybody: readonly Role[] = ['owner-admin', 'licensing', 'finance', 'auditor', 'tenant-admin', 'tenant-viewer']
@@ -26,13 +27,27 @@ const owners: readonly Role[] = ['owner-admin', 'licensing', 'finance', 'auditor
 const office: readonly Role[] = ['owner-admin', 'licensing']
 const keepers: readonly Role[] = [...office, 'tenant-admin']
 
+const finance: readonly Role[] = ['owner-admin', 'finance']
+const auditors: readonly Role[] = [...finance, 'auditor']
+const payers: readonly Role[] = [...auditors, 'tenant-admin', 'tenant-viewer']
+const deciders: readonly Role[] = [...office, 'finance']
+
 const reason = { reason: 'a test' }
 const step = { to: 'owner', reason: 'a test' }
 
 /** Every operation of the control plane, with a request for it that is well formed. */
-export function adminOperations({ tenant, application, license, keyId, notice }: About): readonly AdminOperation[] {
+export function adminOperations({
+  tenant,
+  application,
+  license,
+  keyId,
+  notice,
+  invoice,
+}: About): readonly AdminOperation[] {
   const grant = { license, plan: 'standard' }
   const version = '/models/scribe/versions/9.9.9'
+  const month = `/licenses/${license}/periods/${new Date().toISOString().slice(0, 7)}`
+  const next = new Date(Date.UTC(new Date().getUTCFullYear(), new Date().getUTCMonth() + 1)).toISOString().slice(0, 7)
   const nobody = '00000000-0000-4000-8000-000000000000'
   const read = (id: string, path: string, roles: readonly Role[], isOfTenant = false): AdminOperation => ({
     id,
@@ -92,14 +107,27 @@ export function adminOperations({ tenant, application, license, keyId, notice }:
     ]),
     read('replayDecision', `/decisions/${nobody}`, [...office, 'auditor']),
     read('reportUsage', `/usage?tenant=${tenant}`, everybody, true),
+    read('listPeriods', `/periods?tenant=${tenant}`, payers, true),
+    read('listLicensePeriods', `/licenses/${license}/periods`, payers, true),
+    read('getPeriod', month, payers, true),
+    act('closePeriod', `${month}/close`, finance, { body: {}, ifMatch: true }),
+    act('reopenPeriod', `${month}/reopen`, finance, { body: reason, ifMatch: true }),
+    read('verifyPeriod', `${month}/verification`, auditors),
+    read('previewInvoice', `/licenses/${license}/periods/${next}/preview`, payers, true),
+    read('listInvoices', `/invoices?tenant=${tenant}`, payers, true),
+    read('getInvoice', `/invoices/${invoice}`, payers, true),
+    read('explainInvoiceLine', `/invoices/${invoice}/lines/1`, payers, true),
+    act('creditInvoice', `/invoices/INV-999999/credit`, finance, { body: reason }),
+    read('listJournal', `/journal?tenant=${tenant}`, auditors),
+    read('sumJournal', `/journal/sums?tenant=${tenant}`, auditors),
     read('listAuditEntries', `/audit?tenant=${tenant}`, [...office, 'auditor', 'tenant-admin'], true),
     read('listAdminTokens', '/admin-tokens', ['owner-admin', 'auditor']),
     act('createAdminToken', '/admin-tokens', ['owner-admin'], { body: { name: 'x', roles: ['tenant-admin'] } }),
     act('revokeAdminToken', `/admin-tokens/none/revoke`, ['owner-admin'], { body: reason }),
-    read('listChangeRequests', '/change-requests', [...office, 'auditor']),
-    read('getChangeRequest', `/change-requests/${nobody}`, [...office, 'auditor']),
-    act('approveChangeRequest', `/change-requests/${nobody}/approve`, office, { body: reason }),
-    act('rejectChangeRequest', `/change-requests/${nobody}/reject`, office, { body: reason }),
+    read('listChangeRequests', '/change-requests', owners),
+    read('getChangeRequest', `/change-requests/${nobody}`, owners),
+    act('approveChangeRequest', `/change-requests/${nobody}/approve`, deciders, { body: reason }),
+    act('rejectChangeRequest', `/change-requests/${nobody}/reject`, deciders, { body: reason }),
     act('planDeclarations', '/declarations/plan', office, { body: { tree: {} } }),
     act('applyDeclarations', '/declarations/apply', office, { body: { tree: {}, plan_digest: 'none' } }),
   ]

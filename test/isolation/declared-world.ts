@@ -87,7 +87,7 @@ ${more}${limits}    deployments:
 export function tenantFiles(tenant: TenantName, how: { now: Instant; closing: boolean }): readonly DeclarationFile[] {
   const { covered, notEntitled } = sitesOf(tenant)
   const application = (name: string, audience: string, purpose: string) =>
-    `  - { application: ${name}, audience: ${audience}, facilities: [${covered}, ${notEntitled}], purposes: [${purpose}], scopes: [chat, embeddings, infer] }\n`
+    `  - { application: ${name}, audience: ${audience}, facilities: [${covered}, ${notEntitled}], purposes: [${purpose}], scopes: [chat, embeddings, infer, invoices] }\n`
   const sites = Object.values(sitesOf(tenant)).map(
     (site) => `  - { facility: ${site}, name: Site ${site}, region: us-east }\n`,
   )

@@ -23,6 +23,11 @@ export async function fillEdges(database: Database, tenantIds: readonly string[]
       [tenantId],
     )
     await pool.query(
+      `insert into stripe_difference (tenant_id, invoice, line, class, here, there, found_at)
+       values ($1, 'INV', 'total', 'amount_differs', '1', '2', now())`,
+      [tenantId],
+    )
+    await pool.query(
       `insert into stripe_hour (tenant_id, meter, hour, quantity, read_at) values ($1, 'm', '2026-01-01T00:00:00Z', 1, now())`,
       [tenantId],
     )
@@ -51,6 +56,11 @@ export async function fillEdges(database: Database, tenantIds: readonly string[]
     `insert into reconciliation_candidate (run_id, request_id) values (gen_random_uuid(), gen_random_uuid())`,
   )
   await pool.query(`insert into stripe_meter (meter, meter_id, recorded_at) values ('m', 'mtr_1', now())`)
+  await pool.query(`insert into stripe_product (sku, product, recorded_at) values ('m', 'prod_1', now())`)
+  await pool.query(
+    `insert into stripe_price (lookup_key, sku, plan, plan_revision, price, shape, recorded_at)
+     values ('k', 'm', 'standard', 1, 'price_1', '{}', now())`,
+  )
   await pool.query(`insert into stripe_event (event_id, type, received_at) values ('evt_1', 'invoice.paid', now())`)
   await pool.query(
     `insert into admin_token (token_id, name, roles, secret_hmac, pepper_version, created_at, created_by, makers, expires_at)

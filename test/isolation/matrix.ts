@@ -49,12 +49,21 @@ const everywhere = (expected: Expected): Stranger['expects'] => ({
   models: expected,
   license: expected,
   usage: expected,
+  invoices: expected,
+  invoice: expected,
   token: no(400, 'invalid_request'),
+  webhook: no(400, 'invalid_request'),
   open: yes,
 })
-const welcome = everywhere(yes)
+const welcome = { ...everywhere(yes), invoice: no(404, 'not_found') }
 /** A license that is not in force closes all but what its holder needs to see. */
-const closed = (code: string) => ({ ...everywhere(no(403, code)), license: yes, usage: yes })
+const closed = (code: string) => ({
+  ...everywhere(no(403, code)),
+  license: yes,
+  usage: yes,
+  invoices: yes,
+  invoice: no(404, 'not_found'),
+})
 /** A known caller that asks for what it may not have. What names no model is its own all the same. */
 const denied = (refusal: Expected, model: Expected) => ({ ...welcome, call: refusal, predictor: refusal, model })
 
@@ -134,7 +143,16 @@ const overreaching: readonly Stranger[] = [
   ofMercy('an empty facility', notCovered, at('')),
   ofMercy('a purpose that the application lacks', notForThat, forPurpose('HRESCH')),
   ofMercy('a purpose that does not exist', notForThat, forPurpose('*')),
-  ofMercy('a key without the scope', denied(no(403, 'policy_denied'), notFound), {}, 'without scopes'),
+  ofMercy(
+    'a key without the scope',
+    {
+      ...denied(no(403, 'policy_denied'), notFound),
+      invoices: no(403, 'policy_denied'),
+      invoice: no(403, 'policy_denied'),
+    },
+    {},
+    'without scopes',
+  ),
   ofMercy('a recalled version', denied(no(403, 'version_recalled'), notFound), asking({ version: versions.recalled })),
   ofMercy('a version out of range', versionRefused, asking({ version: versions.outOfRange })),
   ofMercy('a version for experts, asked by a clinician', versionRefused, asking({ version: versions.expertStage })),

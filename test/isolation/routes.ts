@@ -14,8 +14,14 @@ export type RouteKind =
   | 'license'
   /** The tenant's own ledger. */
   | 'usage'
+  /** The tenant's own invoices. */
+  | 'invoices'
+  /** One of them, which nobody of the matrix has. */
+  | 'invoice'
   /** Gives tokens, or tells of them, to clients that sign; none of the matrix does. */
   | 'token'
+  /** For whoever signs as Stripe does; none of the matrix does. */
+  | 'webhook'
   /** For everybody. */
   | 'open'
 
@@ -118,7 +124,14 @@ export const routes: readonly Route[] = [
     kind: 'open',
     request: () => ({ path: '/.well-known/oauth-authorization-server' }),
   },
+  { name: 'GET /v1/invoices', kind: 'invoices', request: () => ({ path: '/v1/invoices' }) },
+  { name: 'GET /v1/invoices/{number}', kind: 'invoice', request: () => ({ path: '/v1/invoices/INV-000001' }) },
   { name: 'GET /v1/usage', kind: 'usage', request: () => ({ path: '/v1/usage' }) },
+  {
+    name: 'POST /webhooks/stripe',
+    kind: 'webhook',
+    request: () => ({ path: '/webhooks/stripe', body: '{"id":"evt_1","type":"invoice.paid"}' }),
+  },
   { name: 'GET /healthz', kind: 'open', request: () => ({ path: '/healthz' }) },
   { name: 'GET /readyz', kind: 'open', request: () => ({ path: '/readyz' }) },
   { name: 'GET /openapi.json', kind: 'open', request: () => ({ path: '/openapi.json' }) },

@@ -44,7 +44,13 @@ export async function openWorld(): Promise<World> {
   // A long lease: a busy machine must not let the house take itself for dead.
   const now = instant(Date.now())
   const house = await openHouse({
-    environment: { LEASE_SECONDS: '60' },
+    environment: {
+      LEASE_SECONDS: '60',
+      // A Stripe that nobody can reach, so that its webhook is there.
+      STRIPE_SECRET_KEY: 'sk_test_of_the_world',
+      STRIPE_WEBHOOK_SECRET: 'whsec_of_the_world',
+      STRIPE_API_BASE: 'http://127.0.0.1:9',
+    },
     declared: (database, hostUrl) => declare(database, hostUrl, { now, tenants: tenantNames, closing: true }),
   })
   const decoy = await openDecoy()

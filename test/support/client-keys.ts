@@ -24,12 +24,16 @@ export function makeClientKey(alg: keyof typeof kinds, kid = 'first'): ClientKey
 }
 
 /** A `client` as it stands in tenant.yaml: JSON is YAML. */
-export const clientYaml = (profile: 'smart' | 'fapi2', keys: readonly ClientKey[] | string): string =>
-  JSON.stringify(
-    typeof keys === 'string'
-      ? { profile, jwksUri: keys }
-      : { profile, jwks: { keys: keys.map(({ publicJwk }) => publicJwk) } },
-  )
+export const clientYaml = (
+  profile: 'smart' | 'fapi2',
+  keys: readonly ClientKey[] | string,
+  more: Readonly<Record<string, unknown>> = {},
+): string =>
+  JSON.stringify({
+    profile,
+    ...(typeof keys === 'string' ? { jwksUri: keys } : { jwks: { keys: keys.map(({ publicJwk }) => publicJwk) } }),
+    ...more,
+  })
 
 export interface AssertionWish {
   readonly clientId: string

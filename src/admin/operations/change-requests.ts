@@ -1,6 +1,6 @@
 import { z } from '@hono/zod-openapi'
 import { err, ok } from '../../kernel/index.ts'
-import { areTwoPeople } from '../../identity/index.ts'
+import { areTwoPeople, type Role } from '../../identity/index.ts'
 import {
   changeRequestsMax,
   decideChangeRequest,
@@ -9,8 +9,8 @@ import {
   listChangeRequests,
   type ChangeRequest,
 } from '../change-request.ts'
-import { defineOperation, type Doing } from '../operation.ts'
-import { licensingOffice, Name, Reason } from '../parts.ts'
+import { defineOperation, type AnyOperation, type Doing } from '../operation.ts'
+import { financeOffice, licensingOffice, Name, ownersPeople, Reason } from '../parts.ts'
 import { notFound, type AdminRefusal } from '../refusal.ts'
 import { shownChangeRequest } from '../shown.ts'
 
@@ -31,13 +31,16 @@ const Change = z
   .openapi('ChangeRequest')
 const ofChange = z.object({ change_request: Name })
 
+/** Of what was asked, those decide who might have asked for it. */
+const deciders: readonly Role[] = [...new Set([...licensingOffice, ...financeOffice])]
+
 export const listRequests = defineOperation({
   id: 'listChangeRequests',
   method: 'get',
   path: '/change-requests',
   tag: 'change requests',
   summary: `What waits for a second person, and what was decided: the last ${changeRequestsMax}`,
-  roles: ['owner-admin', 'licensing', 'auditor'],
+  roles: ownersPeople,
   query: z.strictObject({ state: z.enum(['open', 'approved', 'rejected']).optional() }),
   answer: z.object({ data: z.array(Change) }),
   run: async ({ tx }, { query }) =>
@@ -50,7 +53,7 @@ export const getRequest = defineOperation({
   path: '/change-requests/{change_request}',
   tag: 'change requests',
   summary: 'One of them',
-  roles: ['owner-admin', 'licensing', 'auditor'],
+  roles: ownersPeople,
   params: ofChange,
   answer: Change,
   async run({ tx }, { params }) {
@@ -67,7 +70,7 @@ export const approveRequest = defineOperation({
   path: '/change-requests/{change_request}/approve',
   tag: 'change requests',
   summary: 'The second person says yes, and it is done',
-  roles: licensingOffice,
+  roles: deciders,
   params: ofChange,
   body: z.strictObject({ reason: Reason }),
   answer: Change,
@@ -76,7 +79,7 @@ export const approveRequest = defineOperation({
     const change = await holdChangeRequest(tx, params.change_request)
     const operation = change === undefined ? undefined : doing.findOperation(change.operation)
     if (change === undefined || operation === undefined) return err([notFound('change request', params.change_request)])
-    const refusal = refuseDecision(change, doing)
+    const refusal = refuseRole(operation, doing) ?? refuseDecision(change, doing)
     if (refusal !== undefined) return err([refusal])
     // As it was asked, by whom it was asked, and with whoever says yes as the second.
     const second: Doing = { ...doing, by: { actor: change.askedBy, approvedBy: by.actor, now: by.now } }
@@ -110,13 +113,17 @@ export const rejectRequest = defineOperation({
   path: '/change-requests/{change_request}/reject',
   tag: 'change requests',
   summary: 'Somebody says no, or takes back what they asked for',
-  roles: licensingOffice,
+  roles: deciders,
   params: ofChange,
   body: z.strictObject({ reason: Reason }),
   answer: Change,
-  async run({ tx, by }, { params, body }) {
+  async run(doing, { params, body }) {
+    const { tx, by } = doing
     const change = await holdChangeRequest(tx, params.change_request)
-    if (change === undefined) return err([notFound('change request', params.change_request)])
+    const operation = change === undefined ? undefined : doing.findOperation(change.operation)
+    if (change === undefined || operation === undefined) return err([notFound('change request', params.change_request)])
+    const refusal = refuseRole(operation, doing)
+    if (refusal !== undefined) return err([refusal])
     if (change.state !== 'open') return err([decidedAlready(change)])
     const { changeId } = change
     await decideChangeRequest(tx, { changeId, state: 'rejected', actor: by.actor, reason: body.reason, now: by.now })
@@ -130,6 +137,17 @@ const decidedAlready = ({ state, decidedBy }: ChangeRequest): AdminRefusal => ({
   reason: 'decided_already',
   message: `It was ${state} by ${decidedBy ?? 'somebody'}.`,
 })
+
+/** Finance decides on months and not on licenses, the licensing office the other way round. */
+function refuseRole({ roles }: AnyOperation, { by }: Doing): AdminRefusal | undefined {
+  if (roles.some((role) => by.actor.roles.includes(role))) return undefined
+  return {
+    status: 403,
+    reason: 'role_missing',
+    message: `To decide on this takes one of the roles ${roles.join(', ')}.`,
+    advice: `You hold ${by.actor.roles.join(', ')}.`,
+  }
+}
 
 function refuseDecision(change: ChangeRequest, { by }: Doing): AdminRefusal | undefined {
   if (change.state !== 'open') return decidedAlready(change)

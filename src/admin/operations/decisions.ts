@@ -1,6 +1,6 @@
 import { z } from '@hono/zod-openapi'
 import { err, isoOf, ok, requestName } from '../../kernel/index.ts'
-import { scopes } from '../../identity/index.ts'
+import { operations } from '../../identity/index.ts'
 import { decideAsOf, replayCall, untilUnfolded } from '../../metering/index.ts'
 import type { Decision } from '../../policy/index.ts'
 import { defineOperation } from '../operation.ts'
@@ -42,7 +42,7 @@ export const decideUseAsOf = defineOperation({
     tenant: Name,
     application: Name,
     model: Name.openapi({ description: '`model` or `model@version`' }),
-    operation: z.enum(scopes),
+    operation: z.enum(operations),
     purpose: Name.optional(),
     facility: Name.optional(),
     at: At.optional(),

@@ -1,8 +1,17 @@
 import Stripe from 'stripe'
+import type { Instant, Result } from '../../kernel/index.ts'
 import type { MoneySink } from '../money-sink.ts'
+import { draftInvoice, finalizeInvoice } from './draft-invoice.ts'
 import { ensureCustomer } from './ensure-customer.ts'
 import { ensureMeter } from './ensure-meter.ts'
-import { findInvoice, pushInvoice } from './push-invoice.ts'
+import { ensurePrice } from './ensure-price.ts'
+import { ensureProduct } from './ensure-product.ts'
+import { findPaidInvoices } from './find-paid-invoices.ts'
+import { isCustomerGone } from './is-customer-gone.ts'
+import { issueCredit } from './issue-credit.ts'
+import { readDocument } from './read-document.ts'
+import { readEvent, type EventRefusal, type StripeEvent } from './read-event.ts'
+import { readRejected } from './read-rejected.ts'
 import { readUsage } from './read-usage.ts'
 import { reportUsage } from './report-usage.ts'
 
@@ -41,7 +50,37 @@ export function stripeSink(stripe: Stripe): MoneySink {
     ensureMeter: (eventName) => ensureMeter(stripe, eventName),
     reportUsage: (report) => reportUsage(stripe, report),
     readUsage: (of) => readUsage(stripe, of),
-    pushInvoice: (invoice) => pushInvoice(stripe, invoice),
-    findInvoice: (id) => findInvoice(stripe, id),
+    ensureProduct: (of) => ensureProduct(stripe, of),
+    ensurePrice: (wish) => ensurePrice(stripe, wish),
+    draftInvoice: (invoice) => draftInvoice(stripe, invoice),
+    finalizeInvoice: (id, idempotencyKey) => finalizeInvoice(stripe, id, idempotencyKey),
+    issueCredit: (credit) => issueCredit(stripe, credit),
+    readDocument: (kind, id) => readDocument(stripe, kind, id),
+    findPaidInvoices: (by) => findPaidInvoices(stripe, by),
+    readRejected: (eventId) => readRejected(stripe, eventId),
+    isCustomerGone: (customer) => isCustomerGone(stripe, customer),
   }
+}
+
+/** Stripe in both directions: what we ask of it, and what it tells by its webhook. */
+export interface StripeDoor {
+  readonly sink: MoneySink
+  readEvent(delivery: {
+    readonly body: string
+    readonly signature: string
+    readonly now: Instant
+  }): Promise<Result<StripeEvent, EventRefusal>>
+}
+
+/** `webhookSecrets` has more than one while a new one takes the place of an old one, or for endpoints of their own. */
+export function openStripeDoor(options: StripeOptions & { readonly webhookSecrets: readonly string[] }): StripeDoor {
+  const stripe = openStripeClient(options)
+  const { webhookSecrets: secrets } = options
+  return { sink: stripeSink(stripe), readEvent: (delivery) => readEvent(stripe, { ...delivery, secrets }) }
+}
+
+/** STRIPE_WEBHOOK_SECRET: one secret, or several with commas between them. Undefined when one of them is empty. */
+export function readWebhookSecrets(text: string): readonly string[] | undefined {
+  const secrets = text.split(',').map((secret) => secret.trim())
+  return secrets.some((secret) => secret === '') ? undefined : secrets
 }

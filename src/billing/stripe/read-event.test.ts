@@ -17,7 +17,7 @@ const read = (of: { signedAt?: number; body?: string; secret?: string; signedWit
   readEvent(stripe, {
     body: of.body ?? body,
     signature: sign(body, of.signedWith ?? secret, of.signedAt ?? at),
-    secret: of.secret ?? secret,
+    secrets: [of.secret ?? secret],
     now: instant(at * 1000),
   })
 
@@ -35,4 +35,18 @@ test('changed bytes, another secret and an empty secret are refused', async () =
   expect(await read({ body: `${body} ` })).toEqual(refused)
   expect(await read({ signedWith: 'whsec_other' })).toEqual(refused)
   expect(await read({ secret: '', signedWith: 'x' })).toEqual(refused)
+})
+test('a thin event is read as well, and one of several secrets is enough', async () => {
+  const thin = JSON.stringify({
+    id: 'evt_2',
+    object: 'v2.core.event',
+    type: 'v1.billing.meter.error_report_triggered',
+    related_object: { id: 'mtr_1', type: 'billing.meter', url: '/v1/billing/meters/mtr_1' },
+  })
+  const delivery = { body: thin, signature: sign(thin, secret, at), now: instant(at * 1000) }
+  expect(await readEvent(stripe, { ...delivery, secrets: ['whsec_old', secret] })).toEqual({
+    ok: true,
+    value: { id: 'evt_2', type: 'v1.billing.meter.error_report_triggered', objectId: 'mtr_1' },
+  })
+  expect(await readEvent(stripe, { ...delivery, secrets: [] })).toMatchObject({ ok: false })
 })

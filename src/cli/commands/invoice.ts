@@ -1,13 +1,14 @@
 import { parseArgs } from 'node:util'
+import { z } from 'zod'
 import { assertNever, isoOf, requestName, type Instant } from '../../kernel/index.ts'
 import { systemTransaction, type Database } from '../../db/index.ts'
 import {
   creditInvoice,
   explainLine,
-  invoiceCsv,
-  invoicePage,
+  invoiceForms,
   loadInvoices,
   readDocument,
+  writeInvoice,
   type CreditRefusal,
   type KeptInvoice,
 } from '../../billing/index.ts'
@@ -76,14 +77,16 @@ const shown = (invoice: KeptInvoice) => {
   }
 }
 
-const formats = ['text', 'json', 'csv', 'html']
+const Format = z.enum(['text', ...invoiceForms])
 
 async function showInvoice(io: InvoiceIo, number: string, format: string): Promise<0 | 1 | 2> {
-  if (!formats.includes(format)) return reportMisuse(io, `--format is one of ${formats.join(', ')}`)
+  const { data: form } = Format.safeParse(format)
+  if (form === undefined) return reportMisuse(io, `--format is one of ${Format.options.join(', ')}`)
   const [invoice] = await systemTransaction(io.database, 'bill', (tx) => loadInvoices(tx, { number }))
   if (invoice === undefined) return reportRefusal(io, 'invoice_not_found', `there is no invoice ${number}`)
-  if (io.json || format !== 'text') {
-    io.out(await written(invoice.document, io.json ? 'json' : format))
+  if (io.json || form !== 'text') {
+    const { text } = await writeInvoice(invoice.document, form === 'text' || io.json ? 'json' : form)
+    io.out(text.trimEnd())
     return 0
   }
   const { lines, total, currency, buyer, period } = readDocument(invoice.document)
@@ -94,12 +97,6 @@ async function showInvoice(io: InvoiceIo, number: string, format: string): Promi
     io.out(`${String(line).padStart(3)}  ${description.padEnd(60)} ${quantity.padStart(16)} ${amount.padStart(16)}`)
   io.out(`${''.padStart(65)} ${currency.padStart(16)} ${total.padStart(16)}`)
   return 0
-}
-
-async function written(document: string, format: string): Promise<string> {
-  if (format === 'json') return document
-  const read = readDocument(document)
-  return format === 'csv' ? invoiceCsv(read).trimEnd() : invoicePage(read)
 }
 
 /** A line down to its calls. */

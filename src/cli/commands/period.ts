@@ -127,14 +127,16 @@ async function verify(io: PeriodIo, license: string, period: Period): Promise<0 
 }
 
 async function reopen(io: PeriodIo, { license, period, values }: Asked): Promise<0 | 1 | 2> {
-  const reopened = await reopenPeriod(io.database, {
-    license,
-    period,
-    reason: values.reason ?? '',
-    actor: person(values.by) ?? operator(),
-    approvedBy: person(values['approved-by']),
-    now: io.now,
-  })
+  const reopened = await systemTransaction(io.database, 'bill', (tx) =>
+    reopenPeriod(tx, {
+      license,
+      period,
+      reason: values.reason ?? '',
+      actor: person(values.by) ?? operator(),
+      approvedBy: person(values['approved-by']),
+      now: io.now,
+    }),
+  )
   if (!reopened.ok) return reportRefusal(io, reopened.error.reason, periodInWords(reopened.error))
   const { tenant, creditNote } = reopened.value
   if (io.json) io.out(JSON.stringify({ license, tenant, month: monthName(period), creditNote: creditNote ?? null }))

@@ -50,7 +50,7 @@ export async function authenticateClient(
   const claims = jws === undefined ? undefined : readClaims(jws)
   if (jws === undefined || claims === undefined) return err(['assertion_malformed'])
 
-  const client = typeof claims.iss === 'string' ? await find(needs, claims.iss) : undefined
+  const client = typeof claims.iss === 'string' ? await findClient(needs, claims.iss) : undefined
   if (client === undefined) return refuseAsSlowly(jws, ['client_unknown'])
   const reasons = [
     ...checkAssertion(jws, claims, { client, audiences: by.audiences, now: by.now }),
@@ -75,7 +75,7 @@ export async function authenticateClient(
   return again.length > 0 ? err(['proof_replayed']) : ok({ facts: client } as AuthenticatedClient)
 }
 
-async function find(needs: ClientNeeds, clientId: string): Promise<ClientFacts | undefined> {
+export async function findClient(needs: ClientNeeds, clientId: string): Promise<ClientFacts | undefined> {
   if (!clientIdGrammar.test(clientId)) return undefined
   return needs.findClient(clientId) ?? needs.findClientAgain(clientId)
 }

@@ -18,6 +18,8 @@ const client: ClientFacts = {
     endedAt: undefined,
   },
   profile: 'smart',
+  senderConstraint: undefined,
+  certificates: [],
   keys: { url: 'https://a.example/jwks' },
   revision: 1,
   endedAt: undefined,

@@ -1,5 +1,5 @@
 import type { Instant } from '../../kernel/index.ts'
-import { algorithmsOf, type ClientFacts } from '../client.ts'
+import { algorithmsOf, hasEnded, type ClientFacts } from '../client.ts'
 import { readMembers, type Jws } from '../jws.ts'
 import type { AssertionReason } from './reasons.ts'
 
@@ -43,7 +43,7 @@ export function checkAssertion(
   return [
     ...checkHeader(jws.header, client),
     ...checkClaims(claims, client, audiences, now),
-    ...checkClient(client, now),
+    ...(hasEnded(client, now) ? (['client_ended'] as const) : []),
   ]
 }
 
@@ -101,8 +101,3 @@ function checkTimes(
 
 /** RFC 7519, section 2. */
 const isNumericDate = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value)
-
-function checkClient({ endedAt, tenant, application }: ClientFacts, now: Instant): readonly AssertionReason[] {
-  const isOver = [endedAt, tenant.endedAt, application.endedAt].some((at) => at !== undefined && at <= now)
-  return isOver ? ['client_ended'] : []
-}

@@ -1,6 +1,8 @@
 import { availableParallelism } from 'node:os'
 import { z } from 'zod'
+import { readWebhookSecrets } from '../../billing/index.ts'
 import { parsePeppers, type Peppers } from '../../identity/index.ts'
+import { isNetwork } from './callers.ts'
 
 /** A setting that is missing or wrong: one line for the operator. */
 export class ConfigError extends Error {
@@ -26,6 +28,11 @@ const publicUrl = z
     error: 'write scheme and host as callers do, without a slash at the end, such as https://gateway.example',
   })
 
+const networks = z
+  .string()
+  .transform((text) => text.split(',').map((network) => network.trim()))
+  .refine((all) => all.every(isNetwork), { error: 'write addresses or networks, such as 10.0.0.0/8,192.0.2.7' })
+
 /** Every setting, as text: what every operator meets, and then limits that have a good value. */
 const Environment = z.object({
   NODE_ENV: z.string().default('development'),
@@ -34,6 +41,20 @@ const Environment = z.object({
   HOST: filled.default('127.0.0.1'),
   /** Where the outside finds the gateway: the issuer of tokens. Without it there are none in production. */
   PUBLIC_URL: publicUrl.optional(),
+  /** A second port for the data plane, with TLS of its own: there a caller may show its certificate. */
+  TLS_PORT: port.optional(),
+  /** PEM files: the certificate with its chain, and its key. */
+  TLS_CERTIFICATE: filled.optional(),
+  TLS_KEY: filled.optional(),
+  /** Where callers with certificates find the gateway: its TLS_PORT, or a proxy that asks for them. */
+  MTLS_URL: publicUrl.refine((text) => text.startsWith('https:'), { error: 'write an https address' }).optional(),
+  /** Whose headers are believed, with commas between them: the proxies before the gateway. */
+  TRUSTED_PROXIES: networks.default([]),
+  /** In which they hand on the certificate that a caller has shown to them, as RFC 9440 writes it: Client-Cert. */
+  CLIENT_CERTIFICATE_HEADER: z
+    .string()
+    .regex(/^[A-Za-z0-9-]{1,64}$/, 'write the name of a header, such as Client-Cert')
+    .optional(),
   DATABASE_URL: filled.optional(),
   /** For migrations, when DATABASE_URL is the app role's. */
   DATABASE_OWNER_URL: filled.optional(),
@@ -49,6 +70,7 @@ const Environment = z.object({
   STRIPE_SECRET_KEY: filled.optional(),
   /** Where Stripe is, for a simulator; absent, it is where its SDK thinks. */
   STRIPE_API_BASE: z.url({ error: 'write an address such as http://127.0.0.1:12111' }).optional(),
+  /** What Stripe signs its events with; several, while one takes the place of another, with commas between them. */
   STRIPE_WEBHOOK_SECRET: z.string().optional(),
   LOG_LEVEL: oneOf(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
   /**
@@ -91,12 +113,32 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
   const { PORT, ADMIN_PORT } = parsed.data
   if (PORT === ADMIN_PORT && PORT !== 0)
     throw new ConfigError(`PORT and ADMIN_PORT are both ${PORT}: give the control plane a port of its own`)
+  if (
+    parsed.data.STRIPE_WEBHOOK_SECRET !== undefined &&
+    readWebhookSecrets(parsed.data.STRIPE_WEBHOOK_SECRET) === undefined
+  )
+    throw new ConfigError('STRIPE_WEBHOOK_SECRET is empty: an empty secret accepts forged events. Set it or remove it')
+  requireWhole(parsed.data)
   if (isProduction) requireSecrets(parsed.data)
   return parsed.data
 }
 
 /** Where production differs: reachable from other machines, and nothing that only stands in for something. */
 const productionDefaults = { HOST: '0.0.0.0', MODEL_HOST: 'off' }
+
+/** Settings of mutual TLS that are nothing without each other. */
+function requireWhole(config: Config): void {
+  const isOn = config.TLS_PORT !== undefined
+  for (const name of ['TLS_CERTIFICATE', 'TLS_KEY'] as const) {
+    if (isOn && config[name] === undefined) throw new ConfigError(`TLS_PORT is set, and ${name} is not: set it`)
+    if (!isOn && config[name] !== undefined) throw new ConfigError(`${name} is set, and TLS_PORT is not: set it`)
+  }
+  if (config.CLIENT_CERTIFICATE_HEADER === undefined) return
+  if (config.TRUSTED_PROXIES.length === 0)
+    throw new ConfigError('CLIENT_CERTIFICATE_HEADER is set, and TRUSTED_PROXIES is not: say who may send that header')
+  if (config.MTLS_URL === undefined)
+    throw new ConfigError('CLIENT_CERTIFICATE_HEADER is set, and MTLS_URL is not: say where callers show certificates')
+}
 
 function requireSecrets(config: Config): void {
   for (const name of ['DATABASE_URL', 'OWNER_TOKEN', 'KEY_PEPPER', 'SIGNING_KEY'] as const) {
@@ -112,8 +154,6 @@ function requireSecrets(config: Config): void {
     throw new ConfigError('PUBLIC_URL begins with http, and NODE_ENV is production: tokens travel over https only')
   if (config.MODEL_HOST === 'demo')
     throw new ConfigError('MODEL_HOST is demo, which only stands in for a model, and NODE_ENV is production: remove it')
-  if (config.STRIPE_WEBHOOK_SECRET === '')
-    throw new ConfigError('STRIPE_WEBHOOK_SECRET is empty: an empty secret accepts forged events. Set it or remove it')
   readPeppers(config.KEY_PEPPER ?? '')
 }
 

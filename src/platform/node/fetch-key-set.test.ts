@@ -47,7 +47,7 @@ const why = async (by: typeof inside, url: string) => {
 }
 const at = (path: string) => `http://127.0.0.1:${port}${path}`
 
-test('a key set is fetched with what it says about keeping it', async () => {
+test('a key set is fetched with what it says about keeping it (SMART 339)', async () => {
   expect(await why(inside, at('/good'))).toEqual({ text: '{"keys":[]}', cacheControl: 'max-age=60, public' })
 })
 

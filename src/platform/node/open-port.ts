@@ -1,4 +1,5 @@
-import { createServer, type Server } from 'node:http'
+import { createServer } from 'node:http'
+import type { Server } from 'node:net'
 import { StartError } from './start-error.ts'
 
 /** Listens; a port in use is one clear line. Returns the port, which matters when 0 was asked for. */

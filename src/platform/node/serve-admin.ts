@@ -11,10 +11,12 @@ import { randomBytes } from 'node:crypto'
 import { provideNodeCedar } from './cedar.ts'
 import { readPeppers } from './config.ts'
 import { declaring } from './declaring.ts'
-import { nodeClock, nodeHmac } from './ports.ts'
+import { nodeClock, nodeHmac, nodeSha256 } from './ports.ts'
 
 /** Nobody waits longer than this for a page; a query that takes longer is ended. */
 const statementTimeoutMs = 5_000
+/** A month is read page by page; no page of it takes longer. */
+const billingTimeoutMs = 60_000
 
 /** The control plane's listener, in the supervisor: figures of all gateway processes, and the console. */
 export async function serveAdmin(options: {
@@ -33,19 +35,26 @@ export async function serveAdmin(options: {
 }): Promise<{ port: number; stop(): Promise<void> }> {
   const { log } = options
   const registry = new AggregatorRegistry()
-  const open = (applicationName: string, connections: { tenants: number; system: number }) =>
+  const open = (
+    applicationName: string,
+    connections: { tenants: number; system: number },
+    patienceMs = statementTimeoutMs,
+  ) =>
     openDatabase({
       url: options.databaseUrl,
       applicationName,
       tenantConnectionsMax: connections.tenants,
       systemConnectionsMax: connections.system,
       connectTimeoutMs: statementTimeoutMs,
-      statementTimeoutMs,
+      statementTimeoutMs: patienceMs,
       ...(options.databaseRole === undefined ? {} : { role: options.databaseRole }),
     })
   const database = open('formulary-console', { tenants: 1, system: 2 })
   // Whoever only looks must not stand in the way of a suspension.
-  const control = open('formulary-admin', { tenants: 2, system: 4 })
+  const control = open('formulary-admin', { tenants: 2, system: 6 })
+  // Two months are closed at once at most: whoever comes third is told to come again, and holds up no other act.
+  const billing = open('formulary-billing', { tenants: 1, system: 2 }, billingTimeoutMs)
+  const databases = [database, control, billing]
   provideNodeCedar()
   const peppers = readPeppers(options.keyPepper)
   const app = adminRoutes({
@@ -60,6 +69,7 @@ export async function serveAdmin(options: {
         randomBytes: (length) => new Uint8Array(randomBytes(length)),
       },
       declaring,
+      billing: { database: billing, startSha256: nodeSha256 },
       ownerToken: options.ownerToken,
       pepper: (version) => peppers.find(version),
       now: () => nodeClock.now(),
@@ -96,11 +106,11 @@ export async function serveAdmin(options: {
           server.close(() => resolve())
           server.closeAllConnections()
         })
-        await Promise.all([database.close(), control.close()])
+        await Promise.all(databases.map((one) => one.close()))
       },
     }
   } catch (error) {
-    await Promise.all([database.close(), control.close()])
+    await Promise.all(databases.map((one) => one.close()))
     throw error
   }
 }

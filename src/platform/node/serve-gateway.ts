@@ -1,10 +1,9 @@
 import { randomUUID } from 'node:crypto'
-import { createServer, type Server } from 'node:http'
 import { join } from 'node:path'
 import { getRequestListener } from '@hono/node-server'
 import pg from 'pg'
 import { createApp } from '../../app.ts'
-import { openStripeClient, stripeSink } from '../../billing/index.ts'
+import { openStripeDoor, readWebhookSecrets, type StripeDoor } from '../../billing/index.ts'
 import { openDatabase, requireBoundRole } from '../../db/index.ts'
 import { assembleGateway, emptyMemory } from '../../gateway/index.ts'
 import { jobsFor, runJobs, syncStripeJob, type Job } from '../../jobs/index.ts'
@@ -12,13 +11,15 @@ import type { Log } from '../../kernel/index.ts'
 import { postgresLimiter, quotaChannel, rateStore, redisLimiter } from '../../quota/index.ts'
 import type { Upstream } from '../../routing/index.ts'
 import { buryDeadJob, spoolPath, type Graveyard } from './bury-dead.ts'
+import { callersBehind } from './callers.ts'
 import { provideNodeCedar } from './cedar.ts'
 import { readPeppers, type Config } from './config.ts'
 import { readHome } from './home.ts'
 import { guardedFetch } from './fetch-key-set.ts'
 import { listen } from './listen.ts'
 import { nodeMeter, type Watched } from './metrics.ts'
-import { hostInUrl, openPort } from './open-port.ts'
+import { openListeners } from './open-listeners.ts'
+import { hostInUrl } from './open-port.ts'
 import { nodeClock, nodeHmac, nodeRandom } from './ports.ts'
 import { connectRedis } from './redis.ts'
 import { FileSpool } from './spool.ts'
@@ -44,6 +45,8 @@ export interface ServeOptions {
 
 export interface ServedGateway extends Watched {
   readonly port: number
+  /** Undefined without TLS_PORT. */
+  readonly tlsPort: number | undefined
   /** Takes no new calls, lets those in flight end, gives everything back. */
   stop(): Promise<void>
 }
@@ -69,8 +72,12 @@ export async function serveGateway(options: ServeOptions): Promise<ServedGateway
   const disk = await findDisk(config, log)
   const upstream = nodeUpstream({ connectMs: 2_000, connectionsMax: 4_096 })
   const redis = config.REDIS_URL === undefined ? undefined : await connectRedis(config.REDIS_URL)
+  const stripe = stripeDoor(config)
+  if (config.STRIPE_WEBHOOK_SECRET !== undefined && stripe === undefined)
+    log.warn('stripe.no_key', { advice: 'set STRIPE_SECRET_KEY: without it no event of Stripe’s is taken' })
   const keySets = guardedFetch({ isDevelopment: config.NODE_ENV !== 'production' })
   let issuer = config.PUBLIC_URL
+  let mtlsUrl = config.MTLS_URL
   let stopping = false
   const open = new Set<Promise<unknown>>()
   const gateway = assembleGateway({
@@ -96,12 +103,15 @@ export async function serveGateway(options: ServeOptions): Promise<ServedGateway
     },
     deadlines: { firstByteMs: config.FIRST_BYTE_SECONDS * 1000, idleMs: config.IDLE_SECONDS * 1000 },
     bodyBytesMax: config.BODY_BYTES_MAX,
+    // Nobody is heard where no secret says who speaks.
+    stripe: config.STRIPE_WEBHOOK_SECRET === undefined ? undefined : stripe,
     leaseSeconds: config.LEASE_SECONDS,
     place: disk === undefined ? undefined : { home: disk.home, pid: process.pid },
     spool: disk?.spool,
     memory: emptyMemory(),
     signingKey: options.signingKey,
     issuer: () => issuer,
+    mtlsUrl: () => mtlsUrl,
     fetchKeySet: keySets.fetchKeySet,
     // The poll below keeps them fresh.
     staleAfterMs: Number.POSITIVE_INFINITY,
@@ -130,35 +140,39 @@ export async function serveGateway(options: ServeOptions): Promise<ServedGateway
   const jobs = runJobs({ database, log }, [
     ...(disk === undefined ? [] : [buryDeadJob(disk)]),
     ...jobsFor({ leaseSeconds: config.LEASE_SECONDS, clock: nodeClock, isRunOnce: false }),
-    ...stripeJobs(config),
+    ...stripeJobs(stripe),
   ])
 
   let callsOpen = 0
-  const listener = getRequestListener(createApp(gateway, nodeTransport).fetch, { overrideGlobalObjects: false })
-  const server = createServer(
-    { noDelay: true, keepAlive: true, maxHeaderSize: 32 * 1024, requestTimeout: 60_000, headersTimeout: 20_000 },
-    (incoming, outgoing) => {
-      callsOpen++
-      outgoing.once('close', () => callsOpen--)
-      void listener(incoming, outgoing)
-    },
-  )
-  server.keepAliveTimeout = 65_000
-  server.maxRequestsPerSocket = 0
-  const port = await openPort(server, { host: config.HOST, port: config.PORT })
+  const callers = callersBehind({
+    trusted: config.TRUSTED_PROXIES,
+    certificateHeader: config.CLIENT_CERTIFICATE_HEADER,
+  })
+  const listener = getRequestListener(createApp(gateway, nodeTransport(callers)).fetch, {
+    overrideGlobalObjects: false,
+  })
+  const { port, tlsPort, close } = await openListeners(config, (incoming, outgoing) => {
+    callsOpen++
+    outgoing.once('close', () => callsOpen--)
+    void listener(incoming, outgoing)
+  })
   // In development nobody else stands before it.
-  if (config.NODE_ENV !== 'production') issuer ??= `http://${hostInUrl(config.HOST)}:${port}`
+  if (config.NODE_ENV !== 'production') {
+    issuer ??= `http://${hostInUrl(config.HOST)}:${port}`
+    if (tlsPort !== undefined) mtlsUrl ??= `https://${hostInUrl(config.HOST)}:${tlsPort}`
+  }
   if (issuer === undefined) log.warn('tokens.none', { advice: 'set PUBLIC_URL to issue access tokens' })
 
   return {
     port,
+    tlsPort,
     ledgerWaiting: () => gateway.ledger.waiting,
     ledgerSpooled: () => gateway.ledger.spooled,
     callsOpen: () => callsOpen,
     tenantsKnown: () => gateway.directory.tenantsKnown,
     async stop() {
       stopping = true
-      await closeServer(server, config.DRAIN_SECONDS)
+      await close(config.DRAIN_SECONDS)
       clearInterval(poll)
       await jobs.stop()
       await ears.stop()
@@ -174,12 +188,16 @@ export async function serveGateway(options: ServeOptions): Promise<ServedGateway
   }
 }
 
-/** Nothing without a key. Another process may run the same job: lanes keep them apart. */
-function stripeJobs({ STRIPE_SECRET_KEY: secretKey, STRIPE_API_BASE: apiBase }: Config): readonly Job[] {
-  if (secretKey === undefined) return []
-  const sink = stripeSink(openStripeClient({ secretKey, apiBase }))
-  return [syncStripeJob({ sink, holder: randomUUID(), clock: nodeClock })]
+/** Nothing without a key. */
+function stripeDoor(config: Config): StripeDoor | undefined {
+  const { STRIPE_SECRET_KEY: secretKey, STRIPE_API_BASE: apiBase, STRIPE_WEBHOOK_SECRET: secrets = '' } = config
+  if (secretKey === undefined) return undefined
+  return openStripeDoor({ secretKey, apiBase, webhookSecrets: readWebhookSecrets(secrets) ?? [] })
 }
+
+/** Another process may run the same job: lanes keep them apart. */
+const stripeJobs = (stripe: StripeDoor | undefined): readonly Job[] =>
+  stripe === undefined ? [] : [syncStripeJob({ sink: stripe.sink, holder: randomUUID(), clock: nodeClock })]
 
 /** The spool of this process. A process that may write nowhere serves all the same, as long as the database does. */
 async function findDisk(config: Config, log: Log): Promise<(Graveyard & { spool: FileSpool }) | undefined> {
@@ -192,17 +210,6 @@ async function findDisk(config: Config, log: Log): Promise<(Graveyard & { spool:
     log.error('spool.none', { dataDir: config.DATA_DIR }, error)
     return undefined
   }
-}
-
-/** Waits for calls in flight, up to a limit; idle connections are closed at once. */
-async function closeServer(server: Server, drainSeconds: number): Promise<void> {
-  const closed = new Promise<void>((resolve) => server.close(() => resolve()))
-  server.closeIdleConnections()
-  const idle = setInterval(() => server.closeIdleConnections(), 100)
-  const late = setTimeout(() => server.closeAllConnections(), drainSeconds * 1000)
-  await closed
-  clearInterval(idle)
-  clearTimeout(late)
 }
 
 /** A rate is worth no longer wait; its window is then counted in this process alone. */

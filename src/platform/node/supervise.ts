@@ -27,9 +27,10 @@ export async function supervise(options: {
   log: Log
 }): Promise<Supervised> {
   const { log } = options
-  const { HOST, PORT } = readConfig(options.environment)
+  const { HOST, PORT, TLS_PORT } = readConfig(options.environment)
   // One number for all, so that whoever comes later listens where the first ones did.
   const port = await findFreePort({ host: HOST, port: PORT })
+  const tlsPort = TLS_PORT === undefined ? undefined : await findFreePort({ host: HOST, port: TLS_PORT })
   cluster.setupPrimary({ exec: fileURLToPath(new URL('gateway-worker.ts', import.meta.url)), args: [] })
   const alive = new Set<Worker>()
   const restarts = new Set<NodeJS.Timeout>()
@@ -41,6 +42,7 @@ export async function supervise(options: {
     const worker = cluster.fork({
       ...options.environment,
       PORT: String(port),
+      ...(tlsPort === undefined ? {} : { TLS_PORT: String(tlsPort) }),
       [ordersVariable]: JSON.stringify(options.orders),
     })
     worker.once('exit', (code, signal) => {

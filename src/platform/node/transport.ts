@@ -3,13 +3,14 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Context } from 'hono'
 import { err } from '../../kernel/index.ts'
 import { CallerLeft, type RelayBody } from '../../routing/index.ts'
+import type { Callers } from './callers.ts'
 import { isRelay, textOf, webTransport, type Answer, type Transport } from '../../gateway/index.ts'
 
 /** A caller that takes nothing for this long is gone. */
 const slowCallerMs = 120_000
 
 /** Straight to the socket: a relayed piece is one write, and the next is not asked for before the socket took it. */
-export const nodeTransport: Transport = {
+export const nodeTransport = (callers: Callers): Transport => ({
   header(c, name) {
     const value = socketOf(c)?.incoming.headers[name]
     if (value === undefined) return socketOf(c) === undefined ? webTransport.header(c, name) : undefined
@@ -43,6 +44,16 @@ export const nodeTransport: Transport = {
     return textOf(parts, length)
   },
 
+  certificate(c) {
+    const socket = socketOf(c)
+    return socket === undefined ? undefined : callers.certificateOf(socket.incoming)
+  },
+
+  address(c) {
+    const socket = socketOf(c)
+    return socket === undefined ? undefined : callers.addressOf(socket.incoming)
+  },
+
   callerLeft(c) {
     const socket = socketOf(c)
     if (socket === undefined) return webTransport.callerLeft(c)
@@ -58,7 +69,7 @@ export const nodeTransport: Transport = {
     if (socket === undefined) return webTransport.send(c, answer, left)
     return write(socket.outgoing, answer, left)
   },
-}
+})
 
 async function write(outgoing: ServerResponse, { status, headers, body }: Answer, left: CallerLeft): Promise<Response> {
   if (left.left || outgoing.destroyed) {

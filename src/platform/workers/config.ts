@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { readWebhookSecrets } from '../../billing/index.ts'
 import { parsePeppers, type Peppers } from '../../identity/index.ts'
 
 /** A setting that is missing or wrong: one line for the operator. */
@@ -20,6 +21,21 @@ const Settings = z.object({
   SIGNING_KEY: z.string().min(32, 'it is shorter than 32 characters'),
   /** Where the outside finds the Worker: the issuer of tokens. Without it there are none. */
   PUBLIC_URL: z
+    .string()
+    .refine(
+      (text) => URL.canParse(text) && text.startsWith('https://') && new URL(text).origin === text,
+      'it is no https origin',
+    )
+    .optional(),
+  /** Without both of them nothing of Stripe runs here. */
+  STRIPE_SECRET_KEY: z.string().min(1).optional(),
+  STRIPE_WEBHOOK_SECRET: z
+    .string()
+    .refine((text) => readWebhookSecrets(text) !== undefined, 'it is empty: an empty secret accepts forged events')
+    .optional(),
+  STRIPE_API_BASE: z.url().optional(),
+  /** A host of the zone where Cloudflare asks callers for their certificate (mTLS); without it there is none to see. */
+  MTLS_URL: z
     .string()
     .refine(
       (text) => URL.canParse(text) && text.startsWith('https://') && new URL(text).origin === text,

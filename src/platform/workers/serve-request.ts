@@ -1,4 +1,5 @@
 import { createApp } from '../../app.ts'
+import { openStripeDoor, readWebhookSecrets, type StripeDoor } from '../../billing/index.ts'
 import { openDatabase, requireBoundRole, type Database } from '../../db/index.ts'
 import { assembleGateway, emptyMemory, type Gateway, type Memory } from '../../gateway/index.ts'
 import { Failure, type Log } from '../../kernel/index.ts'
@@ -78,12 +79,14 @@ function requestGateway(isolate: Isolate, request: { database: Database; env: En
     deferred: work,
     deadlines: { firstByteMs: config.FIRST_BYTE_SECONDS * 1000, idleMs: config.IDLE_SECONDS * 1000 },
     bodyBytesMax: config.BODY_BYTES_MAX,
+    stripe: config.STRIPE_WEBHOOK_SECRET === undefined ? undefined : stripeDoor(config),
     leaseSeconds: config.LEASE_SECONDS,
     place: undefined,
     spool: undefined,
     memory: isolate.memory,
     signingKey: config.SIGNING_KEY,
     issuer: () => config.PUBLIC_URL,
+    mtlsUrl: () => config.MTLS_URL,
     fetchKeySet,
     staleAfterMs,
     pepper: (version) => config.peppers.find(version),
@@ -103,6 +106,13 @@ function requestGateway(isolate: Isolate, request: { database: Database; env: En
       return gateway.findClientAgain(clientId)
     },
   }
+}
+
+/** Stripe, where there is a key for it. It keeps no connection: a request may make its own. */
+export function stripeDoor(config: Config): StripeDoor | undefined {
+  const { STRIPE_SECRET_KEY: secretKey, STRIPE_API_BASE: apiBase, STRIPE_WEBHOOK_SECRET: secrets = '' } = config
+  if (secretKey === undefined) return undefined
+  return openStripeDoor({ secretKey, apiBase, webhookSecrets: readWebhookSecrets(secrets) ?? [] })
 }
 
 /** The first look of an isolate at the database is at its role. @throws Failure when it is too strong. */

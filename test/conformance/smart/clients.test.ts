@@ -18,6 +18,7 @@ let keys: { readonly url: string; stop(): Promise<void> }
 beforeAll(async () => {
   keys = await publishKeys()
   house = await openHouse({
+    environment: { LEASE_SECONDS: '60' },
     replace: {
       'lakeside/tenant.yaml': (text) =>
         text
@@ -50,7 +51,7 @@ describe('an unmodified client', () => {
     await expectAnswer(token.access_token)
   })
 
-  test('of SMART, whose keys stand at its address', async () => {
+  test('of SMART, whose keys stand at its address (SMART 296, SMART 339)', async () => {
     const audience = `${house.url}/oauth/token`
     const assertion = await signAssertion(publishedKey, {
       clientId: 'prairie.trial',
@@ -96,7 +97,7 @@ describe('an unmodified client', () => {
     expect(downgraded.headers.get('www-authenticate')).toContain('DPoP')
   })
 
-  test('openid-client: discovery, a token, introspection, revocation', async () => {
+  test('openid-client: discovery, a token, introspection (SMART 276), revocation', async () => {
     const key = await importPrivate(fapiKey.privateKey, { name: 'ECDSA', namedCurve: 'P-256' })
     const config = await openidClient.discovery(
       new URL(house.url),

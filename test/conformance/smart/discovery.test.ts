@@ -1,7 +1,7 @@
 import { SignJWT } from 'jose'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { systemTransaction } from '../../../src/db/index.ts'
+import { systemTransaction, tenantTransaction } from '../../../src/db/index.ts'
 import { readSigningKeys } from '../../../src/identity/index.ts'
 import { instant } from '../../../src/kernel/index.ts'
 import { actOnLicense } from '../../../src/licensing/index.ts'
@@ -22,7 +22,7 @@ beforeAll(async () => {
 })
 afterAll(() => house.stop())
 
-describe('discovery (SMART 228, 285 to 289, 372 to 394)', () => {
+describe('discovery (SMART 228, SMART 285, SMART 286, SMART 287, SMART 288, SMART 289)', () => {
   test.each(['/.well-known/smart-configuration', '/.well-known/oauth-authorization-server'])('%s', async (path) => {
     for (const accept of ['*/*', 'text/html', 'application/fhir+xml']) {
       const response = await fetch(house.url + path, { headers: { accept } })
@@ -78,10 +78,49 @@ const tokenOf = async (clientId: string): Promise<string> => {
   const body = tokenForm(await assertionOf(clientId))
   return Token.parse(await (await fetch(`${house.url}/oauth/token`, { method: 'POST', body })).json()).access_token
 }
+const ask = async (clientId: string, scope: string): Promise<Response> =>
+  fetch(`${house.url}/oauth/token`, { method: 'POST', body: tokenForm(await assertionOf(clientId), { scope }) })
 const introspect = async (by: string, token: string): Promise<unknown> => {
   const body = new URLSearchParams({ ...Object.fromEntries(tokenForm(await assertionOf(by))), token })
   return (await fetch(`${house.url}/oauth/introspect`, { method: 'POST', body })).json()
 }
+
+describe('what is registered', () => {
+  test('a client is who was declared, under the id that it was given, with the scopes of its declaration (SMART 240, SMART 316)', async () => {
+    const id = 'lakeside.portal'
+    expect((await ask(id, 'chat')).status).toBe(401)
+    await house.declare({
+      'lakeside/tenant.yaml': (text) =>
+        text
+          .replace(
+            'scopes: [chat, embeddings] }',
+            `scopes: [chat, embeddings], client: ${clientYaml('smart', [key])} }`,
+          )
+          .replace('scopes: [chat] }', `scopes: [chat], client: ${clientYaml('smart', [key])} }`),
+      'prairie/tenant.yaml': (text) =>
+        text.replace('scopes: [chat] }', `scopes: [chat], client: ${clientYaml('smart', [key])} }`),
+    })
+    expect(await (await ask(id, 'chat')).json()).toMatchObject({ scope: 'chat' })
+    expect(await (await ask(id, 'chat embeddings')).json()).toMatchObject({ error: 'invalid_scope' })
+  })
+
+  test('the answer says which scopes were granted, once each (SMART 258, SMART 259)', async () => {
+    expect(await (await ask('lakeside.ehr', 'embeddings chat  embeddings')).json()).toMatchObject({
+      scope: 'embeddings chat',
+    })
+  })
+
+  test('no other tenant can change its keys, whatever a query says (SMART 305)', async () => {
+    const { rows } = await house.database.systemPool.query(`select tenant_id from tenant where tenant = 'prairie'`)
+    const { tenant_id: prairie } = z.object({ tenant_id: z.uuid() }).parse(rows[0])
+    const jwks = JSON.stringify({ keys: [makeClientKey('ES384').publicJwk] })
+    const changed = await tenantTransaction(house.database, prairie, (tx) =>
+      tx.updateTable('client').set({ jwks }).where('client_id', '=', 'lakeside.ehr').executeTakeFirst(),
+    )
+    expect(changed.numUpdatedRows).toBe(0n)
+    expect((await ask('lakeside.ehr', 'chat')).status).toBe(200)
+  })
+})
 
 describe('introspection', () => {
   test('tells a tenant of its own tokens, and of no other’s (SMART 283)', async () => {

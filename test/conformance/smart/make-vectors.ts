@@ -773,6 +773,7 @@ const badAtResource = (id: string, rule: string, about: string, proof: Jwt) =>
 const edits: readonly (readonly [id: string, rule: string, about: string, edit: Parameters<typeof edited>[1]])[] = [
   ['typ-missing', '4.3 (4)', 'no typ', { header: { typ: undefined } }],
   ['typ-jwt', '4.3 (4)', 'typ JWT', { header: { typ: 'JWT' } }],
+  ['typ-nearly', '4.3 (4)', 'a typ that begins like the right one', { header: { typ: 'dpop+jwt+more' } }],
   ['alg-missing', '4.3 (5)', 'no alg', { header: { alg: undefined } }],
   ['alg-none', '4.3 (5)', 'alg none', { header: { alg: 'none' } }],
   ['jwk-missing', '4.3 (3)', 'no jwk', { header: { jwk: undefined } }],
@@ -792,6 +793,11 @@ const edits: readonly (readonly [id: string, rule: string, about: string, edit: 
   ['iat-an-hour-ago', '4.3 (11)', 'iat an hour ago', { claims: { iat: { $now: -3_600 } } }],
   ['iat-in-an-hour', '4.3 (11)', 'iat in an hour', { claims: { iat: { $now: 3_600 } } }],
 ]
+/** A proof by the RSA key, with an algorithm of its own. */
+const byRsa = (proof: Jwt, alg: 'PS256' | 'RS256'): Jwt =>
+  edited(proof, { header: { alg, jwk: { $publicJwk: 'fapi2-ps256' } }, signer: ['fapi2-ps256', alg] })
+const opens = (id: string, rule: string, about: string, header: [string, Value]) =>
+  dpop(id, rule, about, [bound, { request: withBound(header), expect: accepted }])
 const dpopFile: VectorFile = {
   family: 'dpop',
   about: 'Tokens that are bound to a key (RFC 9449), as the OpenID FAPI 2 suite tries them.',
@@ -803,6 +809,36 @@ const dpopFile: VectorFile = {
     dpop('dpop-opens-with-a-query', '4.3 (9)', 'query and fragment do not count', [
       bound,
       { request: { ...withBound(['dpop', { jwt: resourceProof }]), query: 'x=1' }, expect: accepted },
+    ]),
+    opens('dpop-header-in-capitals', 'RFC 9110 5.1', 'the name of a header has no case', [
+      'DPOP',
+      { jwt: resourceProof },
+    ]),
+    opens('dpop-htu-with-query-and-fragment', '4.3 (9)', 'an htu with a query and a fragment', [
+      'dpop',
+      { jwt: edited(resourceProof, { claims: { htu: '{resourceUrl}?a=b#c' } }) },
+    ]),
+    opens('dpop-htu-in-capitals', '4.3 (9)', 'an htu whose scheme and host are in capitals', [
+      'dpop',
+      { jwt: edited(resourceProof, { claims: { htu: '{resourceUrlInCapitals}' } }) },
+    ]),
+    opens('dpop-htu-with-its-port', '4.3 (9)', 'an htu that says the port of its scheme', [
+      'dpop',
+      { jwt: edited(resourceProof, { claims: { htu: '{resourceUrlWithPort}' } }) },
+    ]),
+    opens('dpop-unknown-members', '4.2', 'a proof that says more than is asked for', [
+      'dpop',
+      { jwt: edited(resourceProof, { header: { tx_id: 'a' }, claims: { tx_id_key: 'b' } }) },
+    ]),
+    dpop('dpop-opens-after-refusals', '7.1', 'a good proof after bad ones: they do not end the token', [
+      bound,
+      { request: withBound(), expect: unauthorized },
+      {
+        request: withBound(['dpop', { jwt: edited(resourceProof, { claims: { htm: 'PUT' } }) }]),
+        expect: unauthorized,
+      },
+      { request: resource([['authorization', 'Bearer {saved:access_token}']]), expect: unauthorized },
+      { request: withBound(['dpop', { jwt: resourceProof }]), expect: accepted },
     ]),
     dpop('dpop-iat-ten-seconds-off', '4.3 (11)', 'iat 10 seconds on both sides', [
       bound,
@@ -865,6 +901,25 @@ const dpopFile: VectorFile = {
       edited(resourceProof, { header: { jwk: { $publicJwk: 'stranger-es256' } }, signer: ['stranger-es256', 'ES256'] }),
     ),
     badAtResource('of-the-token-endpoint', '4.3 (9)', 'a proof for the token endpoint', tokenProof),
+    dpop('dpop-resource-two-parts', '4.3 (2)', 'at the resource: a JWS without its signature', [
+      bound,
+      {
+        request: withBound(['dpop', { jwt: { ...resourceProof, compact: '{header}.{payload}' } }]),
+        expect: unauthorized,
+      },
+    ]),
+    badAtResource('signature-altered', '4.3 (6)', 'one octet of the signature is another', {
+      ...resourceProof,
+      compact: '{header}.{payload}.{signatureFlipped}',
+    }),
+    dpop('dpop-resource-rs256', '4.3 (5)', 'at the resource: RS256 by an RSA key, whose PS256 is taken', [
+      {
+        request: withProof({ jwt: byRsa(tokenProof, 'PS256') }),
+        expect: { ...accepted, save: 'access_token', members: { token_type: 'DPoP' } },
+      },
+      { request: withBound(['dpop', { jwt: byRsa(resourceProof, 'PS256') }]), expect: accepted },
+      { request: withBound(['dpop', { jwt: byRsa(resourceProof, 'RS256') }]), expect: unauthorized },
+    ]),
     dpop('dpop-resource-no-proof', '7.1', 'at the resource: no proof', [
       bound,
       { request: withBound(), expect: unauthorized },

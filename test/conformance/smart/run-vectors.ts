@@ -81,6 +81,7 @@ const discover = async (url: string): Promise<Discovered> =>
 const signers: Readonly<Record<string, (input: Buffer, key: KeyObject) => Buffer>> = {
   RS256: (input, key) => sign('sha256', input, key),
   RS384: (input, key) => sign('sha384', input, key),
+  PS256: (input, key) => sign('sha256', input, { key, padding: 6, saltLength: 32 }),
   PS384: (input, key) => sign('sha384', input, { key, padding: 6, saltLength: 48 }),
   ES256: (input, key) => sign('sha256', input, { key, dsaEncoding: 'ieee-p1363' }),
   ES384: (input, key) => sign('sha384', input, { key, dsaEncoding: 'ieee-p1363' }),
@@ -169,6 +170,8 @@ class Run {
       tokenUrl,
       introspectionUrl,
       resourceUrl: issuer + resource,
+      resourceUrlInCapitals: issuer.toUpperCase() + resource,
+      resourceUrlWithPort: withPort(issuer) + resource,
       clientId: clients[profile],
       otherClientId: clients[profile === 'smart' ? 'fapi2' : 'smart'],
       run: this.#run,
@@ -243,6 +246,12 @@ class Run {
       .update(input)
       .digest()
   }
+}
+
+/** An origin that says the port of its scheme, unless it says another. */
+function withPort(origin: string): string {
+  const { protocol, hostname, port } = new URL(origin)
+  return `${protocol}//${hostname}:${port === '' ? (protocol === 'https:' ? '443' : '80') : port}`
 }
 
 const encoded = (value: unknown): string =>

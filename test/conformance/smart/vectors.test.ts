@@ -3,7 +3,9 @@ import { bundleWorker, type Bundle } from '../../runtime/workerd.ts'
 import { openWorkerd } from '../../runtime/runtimes.ts'
 import { openHouse, type HouseOptions } from '../../support/house.ts'
 import type { Log } from '../../../src/kernel/index.ts'
+import { dpopCases } from './dpop-cases.ts'
 import { renderResults } from './render-results.ts'
+import { notOurs, requirements, testsByRequirement, vectorsFor } from './requirements.ts'
 import { vectorFiles } from './make-vectors.ts'
 import { readVectors, registeredKeys, runVectors, type Outcome } from './run-vectors.ts'
 
@@ -44,9 +46,31 @@ test('the files are what the generator makes, and each name stands once', async 
   expect(vectors.filter(({ kind }) => kind === 'refused').length).toBeGreaterThanOrEqual(75)
 })
 
+test('each server SHALL has a vector or a test that carries its number, or a reason why it is not ours', async () => {
+  const vectors = await readVectors()
+  const tests = testsByRequirement()
+  const isHeld = (id: number) => vectorsFor(vectors, id).length > 0 || tests.has(id)
+  expect(requirements.filter(({ id }) => isHeld(id) === notOurs.has(id)).map(({ id }) => id)).toEqual([])
+})
+
+test('each DPoP case of the OpenID FAPI 2 suite has a vector that expects the same', async () => {
+  const byId = new Map((await readVectors()).map((vector) => [vector.id, vector]))
+  const lastOf = (id: string) => byId.get(id)?.steps.at(-1)?.expect.status
+  const differing = dpopCases.filter(
+    ([, expected, id]) => String(lastOf(id)) !== (expected === 'opens' ? '200' : '401'),
+  )
+  expect(differing).toEqual([])
+  expect([dpopCases.length, new Set(dpopCases.map(([, , id]) => id)).size]).toEqual([32, 32])
+})
+
 test('every vector is as it should be on Node', { timeout: 120_000 }, async () => {
   const said: string[] = []
-  const house = await openHouse({ replace: await declaredClients(), log: listening(said) })
+  const house = await openHouse({
+    // An address whose port is that of its scheme, as in production.
+    environment: { PUBLIC_URL: 'https://gateway.example' },
+    replace: await declaredClients(),
+    log: listening(said),
+  })
   try {
     const reasons = new Map<string, string>()
     const outcomes = await runVectors({ url: house.url, clients, resource: '/v1/models' }, ({ vector }) =>
@@ -54,7 +78,7 @@ test('every vector is as it should be on Node', { timeout: 120_000 }, async () =
     )
     expect(failuresOf(outcomes)).toEqual([])
     // That each is refused for its own reason, and not for another's, is seen in the log alone.
-    await expect(renderResults(await readVectors(), reasons)).toMatchFileSnapshot('./RESULTS.md')
+    await expect(renderResults(await readVectors(), testsByRequirement(), reasons)).toMatchFileSnapshot('./RESULTS.md')
   } finally {
     await house.stop()
   }

@@ -2,7 +2,8 @@ import { z } from 'zod'
 
 /**
  * The words that vectors are written in, the same in every language. Wherever a value stands, a text may hold placeholders:
- * {issuer}, {tokenUrl}, {introspectionUrl}, {resourceUrl}, {clientId}, {otherClientId}, {uuid} (a new one each time),
+ * {issuer}, {tokenUrl}, {introspectionUrl}, {resourceUrl}, {resourceUrlInCapitals} (its scheme and host),
+ * {resourceUrlWithPort} (443 or 80 when it says none), {clientId}, {otherClientId}, {uuid} (a new one each time),
  * {saved:name} and {sha256:name} (base64url of the SHA-256 of what was saved). An object with one member beginning with $
  * is a value to be made: {"$now": seconds} a NumericDate from now on, {"$publicJwk": key}, {"$privateJwk": key}.
  */

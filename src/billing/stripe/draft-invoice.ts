@@ -1,6 +1,6 @@
 import type Stripe from 'stripe'
 import { Failure } from '../../kernel/index.ts'
-import type { InvoicePush, PushedInvoice } from '../money-sink.ts'
+import type { InvoicePush } from '../money-sink.ts'
 import { checked } from './checked.ts'
 
 /** What Stripe takes in one call (docs.stripe.com/api/invoices/add_lines). */
@@ -9,39 +9,34 @@ const linesPerCall = 250
 const pagesMax = 100
 
 /**
- * Brings an invoice of ours to Stripe and makes it final. Interrupted anywhere, it goes on from what is there: the invoice
- * is found by our number, its lines by theirs, also after a day, when Stripe has forgotten the key. It becomes final only
- * when its total is ours.
+ * Brings an invoice of ours to Stripe as a draft with all its lines. Interrupted anywhere, it goes on from what is there: the
+ * invoice is found by our number, its lines by theirs, also after a day, when Stripe has forgotten the key. Returns its id.
  */
-export async function pushInvoice(stripe: Stripe, push: InvoicePush): Promise<PushedInvoice> {
+export async function draftInvoice(stripe: Stripe, push: InvoicePush): Promise<string> {
   const invoice = (await findByNumber(stripe, push)) ?? (await createDraft(stripe, push))
-  if (invoice.status !== 'draft') return requireTotal(push, pushed(invoice))
-  const there = await linesOf(stripe, invoice.id)
+  if (invoice.status !== 'draft') return invoice.id
+  const there = await linesOf(stripe, invoice)
   const absent = push.lines.filter(({ line }) => !there.has(line))
   for (let from = 0; from < absent.length; from += linesPerCall) {
     const lines = absent.slice(from, from + linesPerCall).map((line) => ({
       amount: Number(line.amountMinor),
       description: line.description,
-      metadata: { formulary_line: line.line },
+      metadata: { formulary_line: line.line, ...(line.sku === undefined ? {} : { formulary_sku: line.sku }) },
     }))
     // The first line that is absent names the call, so that going on elsewhere is another one.
     const idempotencyKey = `${push.idempotencyKey}:lines:${there.size + from}`
     await checked('invoice', stripe.invoices.addLines(invoice.id, { lines }, { idempotencyKey }))
   }
-  requireTotal(push, await findInvoice(stripe, invoice.id))
-  const finalized = await checked(
-    'invoice',
-    stripe.invoices.finalizeInvoice(
-      invoice.id,
-      { auto_advance: false },
-      { idempotencyKey: `${push.idempotencyKey}:final` },
-    ),
-  )
-  return pushed(finalized)
+  return invoice.id
 }
 
-export const findInvoice = async (stripe: Stripe, id: string): Promise<PushedInvoice> =>
-  pushed(await checked('invoice', stripe.invoices.retrieve(id)))
+/** It becomes final, and waits for its payment. Whoever calls has seen that all of it is ours. */
+export async function finalizeInvoice(stripe: Stripe, id: string, idempotencyKey: string): Promise<void> {
+  await checked(
+    'invoice',
+    stripe.invoices.finalizeInvoice(id, { auto_advance: false }, { idempotencyKey: `${idempotencyKey}:final` }),
+  )
+}
 
 async function findByNumber(stripe: Stripe, push: InvoicePush): Promise<Stripe.Invoice | undefined> {
   let after: string | undefined
@@ -76,35 +71,19 @@ const createDraft = (stripe: Stripe, push: InvoicePush): Promise<Stripe.Invoice>
     ),
   )
 
-async function linesOf(stripe: Stripe, invoice: string): Promise<ReadonlySet<string>> {
+async function linesOf(stripe: Stripe, { id, lines }: Stripe.Invoice): Promise<ReadonlySet<string>> {
+  const nameOf = ({ metadata }: Stripe.InvoiceLineItem) => metadata['formulary_line'] ?? ''
+  if (!lines.has_more) return new Set(lines.data.map(nameOf))
   const names = new Set<string>()
   let after: string | undefined
   for (let page = 0; page < pagesMax; page++) {
     const listed = await checked(
       'list',
-      stripe.invoices.listLineItems(invoice, {
-        limit: 100,
-        ...(after === undefined ? {} : { starting_after: after }),
-      }),
+      stripe.invoices.listLineItems(id, { limit: 100, ...(after === undefined ? {} : { starting_after: after }) }),
     )
-    for (const { metadata } of listed.data) names.add(metadata['formulary_line'] ?? '')
+    for (const line of listed.data) names.add(nameOf(line))
     if (!listed.has_more) return names
     after = listed.data.at(-1)?.id
   }
   throw new Failure('stripe', 'an invoice with more lines than we send', { retryable: false })
 }
-
-function requireTotal(push: InvoicePush, invoice: PushedInvoice): PushedInvoice {
-  const total = push.lines.reduce((sum, { amountMinor }) => sum + amountMinor, 0n)
-  if (invoice.totalMinor !== total)
-    throw new Failure('stripe', `invoice ${push.invoice} is ${invoice.totalMinor} there and ${total} here`, {
-      retryable: false,
-    })
-  return invoice
-}
-
-const pushed = (invoice: Stripe.Invoice): PushedInvoice => ({
-  id: invoice.id,
-  status: invoice.status ?? 'unknown',
-  totalMinor: BigInt(invoice.total),
-})

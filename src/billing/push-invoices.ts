@@ -1,0 +1,68 @@
+import { Failure } from '../kernel/index.ts'
+import { systemTransaction, type Tx } from '../db/index.ts'
+import { lookAtDocument } from './look-at-document.ts'
+import { pushInvoice, type Pushed } from './push-invoice.ts'
+import type { OutboxInvoice } from './store-stripe-invoice.ts'
+import { findDue, findToLookAt, holdInvoice, letGo, writeIssued, type PushEnd } from './store-stripe-push.ts'
+import type { SyncNeeds } from './sync-usage.ts'
+
+/** Longer than a push lasts, but for one of thousands of lines; another one beside it would do the same things once more. */
+const holdSeconds = 600
+const pushesPerRunMax = 50
+const looksPerRunMax = 50
+const retryFirstSeconds = 60
+const retrySecondsMax = 6 * 3600
+
+/**
+ * One run of the invoices' outbox: writes what was issued, pushes what is due, one process at a time for each document, and
+ * looks again at what waits for its payment, because webhooks get lost.
+ */
+export async function pushInvoices(needs: SyncNeeds): Promise<void> {
+  await inSystem(needs, (tx) => writeIssued(tx, needs.now()))
+  for (const row of await inSystem(needs, (tx) => findDue(tx, { now: needs.now(), rowsMax: pushesPerRunMax })))
+    await pushHeld(needs, row)
+  const old = await inSystem(needs, (tx) => findToLookAt(tx, { now: needs.now(), rowsMax: looksPerRunMax }))
+  for (const row of old)
+    await lookAtDocument(needs, row).catch((error: unknown) => {
+      needs.log.warn('stripe.look_failed', { invoice: row.invoice, why: wordsOf(error) })
+      if (!isExpected(error)) throw error
+    })
+}
+
+/** Undefined: another process is at it. A failure is noted and tried again later, each time after twice the time. */
+export async function pushHeld(
+  needs: SyncNeeds,
+  row: OutboxInvoice & { attempts: number },
+): Promise<Pushed | undefined> {
+  const held = { holder: needs.holder, now: needs.now(), seconds: holdSeconds }
+  if (!(await inSystem(needs, (tx) => holdInvoice(tx, row, held)))) return undefined
+  let end: PushEnd = { attempts: row.attempts, retrySeconds: 0, lastError: undefined }
+  try {
+    const pushed = await pushInvoice(needs, row)
+    end = pushed === 'waiting' ? { ...end, retrySeconds: retryFirstSeconds } : { ...end, attempts: 0 }
+    if (pushed !== row.state) needs.log.info('stripe.invoice_pushed', { invoice: row.invoice, state: pushed })
+    return pushed
+  } catch (error) {
+    end = {
+      attempts: row.attempts + 1,
+      retrySeconds: Math.min(retrySecondsMax, retryFirstSeconds * 2 ** Math.min(row.attempts, 20)),
+      lastError: wordsOf(error),
+    }
+    const facts = { invoice: row.invoice, attempts: end.attempts, why: wordsOf(error) }
+    if (error instanceof Failure) needs.log.warn('stripe.push_failed', facts)
+    else needs.log.error('stripe.push_refused', facts)
+    if (!isExpected(error)) throw error
+    return row.state
+  } finally {
+    await inSystem(needs, (tx) => letGo(tx, row, { holder: needs.holder, now: needs.now(), ...end }))
+  }
+}
+
+/** An outage, or a no of the service, which has a type; anything else is a bug of ours. */
+const isExpected = (error: unknown): boolean =>
+  error instanceof Failure || (error instanceof Error && 'type' in error && error.type === 'StripeInvalidRequestError')
+
+const wordsOf = (error: unknown): string => (error instanceof Error ? error.message.slice(0, 300) : 'unknown')
+
+const inSystem = <T>({ database }: Pick<SyncNeeds, 'database'>, work: (tx: Tx) => Promise<T>): Promise<T> =>
+  systemTransaction(database, 'sync-billing', work)

@@ -1,0 +1,38 @@
+/**
+ * What the DPoP module of the OpenID Foundation's FAPI 2 suite tries at a resource, in its order
+ * (`fapi2-security-profile-final-dpop-negative-tests`), and the vector that does the same. `opens`: it must be answered.
+ */
+export const dpopCases: readonly (readonly [tries: string, expected: 'opens' | 'refused', vector: string])[] = [
+  ['the name of the header in capitals', 'opens', 'dpop-header-in-capitals'],
+  ['more than one DPoP header', 'refused', 'dpop-resource-two-proofs'],
+  ['no well-formed JWT', 'refused', 'dpop-resource-two-parts'],
+  ['`typ` missing', 'refused', 'dpop-resource-typ-missing'],
+  ['`alg` missing', 'refused', 'dpop-resource-alg-missing'],
+  ['`jwk` missing', 'refused', 'dpop-resource-jwk-missing'],
+  ['`jti` missing', 'refused', 'dpop-resource-jti-missing'],
+  ['`htm` missing', 'refused', 'dpop-resource-htm-missing'],
+  ['`htu` missing', 'refused', 'dpop-resource-htu-missing'],
+  ['`iat` missing', 'refused', 'dpop-resource-iat-missing'],
+  ['`ath` missing', 'refused', 'dpop-resource-ath-missing'],
+  ['another `typ`', 'refused', 'dpop-resource-typ-nearly'],
+  ['RS256', 'refused', 'dpop-resource-rs256'],
+  ['`alg` none', 'refused', 'dpop-resource-alg-none'],
+  ['a signature that is not right', 'refused', 'dpop-resource-signature-altered'],
+  ['a private key in `jwk`', 'refused', 'dpop-resource-jwk-private'],
+  ['another `htm`', 'refused', 'dpop-resource-htm-wrong'],
+  ['an `htu` with query and fragment', 'opens', 'dpop-htu-with-query-and-fragment'],
+  ['an `htu` without the query of the address', 'opens', 'dpop-opens-with-a-query'],
+  ['the `htu` of another address', 'refused', 'dpop-resource-htu-wrong'],
+  ['`iat` in an hour', 'refused', 'dpop-resource-iat-in-an-hour'],
+  ['`iat` an hour ago', 'refused', 'dpop-resource-iat-an-hour-ago'],
+  ['a `jti` for the first time', 'opens', 'dpop-opens-the-resource'],
+  ['the same `jti` again', 'refused', 'dpop-resource-replayed'],
+  ['the `ath` of another token', 'refused', 'dpop-resource-ath-wrong'],
+  ['another key', 'refused', 'dpop-resource-other-key'],
+  ['members that nobody knows', 'opens', 'dpop-unknown-members'],
+  ['scheme and host of `htu` in capitals', 'opens', 'dpop-htu-in-capitals'],
+  ['an `htu` with the port of its scheme', 'opens', 'dpop-htu-with-its-port'],
+  ['no proof', 'refused', 'dpop-resource-no-proof'],
+  ['no proof, and as a bearer’s', 'refused', 'dpop-resource-as-bearer'],
+  ['a good proof after all these', 'opens', 'dpop-opens-after-refusals'],
+]
