@@ -61,7 +61,7 @@ const figures = (overview: Overview): Html =>
     </div>
   </dl>`
 
-function organizations({ tenants }: Overview): Html {
+function organizations({ isOfOne, tenants }: Overview): Html {
   if (tenants.length === 0)
     return section(
       'Organizations',
@@ -71,9 +71,11 @@ function organizations({ tenants }: Overview): Html {
       </div>`,
     )
   return section(
-    'Organizations',
+    isOfOne ? 'Your organization' : 'Organizations',
     table(
-      'Every organization with its license and the keys of its applications that work now.',
+      isOfOne
+        ? 'Your license, and the keys of your applications that work now.'
+        : 'Every organization with its license and the keys of its applications that work now.',
       [['Organization'], ['License'], ['State'], ['Plan'], ['Keys', 'number']],
       tenants.map((tenant) => [
         html`${tenant.name}<span class="quiet">${tenant.kind}, <code>${tenant.tenant}</code></span
