@@ -111,6 +111,11 @@ describe('what comes back from a provider is refused', () => {
     const last = await world.comeBack(people.lakesideAdmin, third)
     last.searchParams.delete('iss')
     await expectRefused(third, last)
+    const fourth = new Browser()
+    const elsewhere = await world.comeBack(people.lakesideAdmin, fourth)
+    elsewhere.searchParams.set('iss', world.owners.issuer)
+    elsewhere.pathname = '/sign-in/callback/clinic'
+    await expectRefused(fourth, elsewhere, /not begun in this browser/)
     expect(own.searchParams.get('iss')).toBe(world.lakesides.issuer)
   })
 
