@@ -59,6 +59,7 @@ export {
 } from './store-list-invoices.ts'
 export {
   AccountName,
+  EntryKind,
   listJournal,
   sumJournal,
   type JournalAsked,
