@@ -33,6 +33,15 @@ import {
   reopenOnePeriod,
   verifyOnePeriod,
 } from './operations/periods.ts'
+import {
+  acceptReconciliationException,
+  correctReconciliationException,
+  getReconciliation,
+  getReconciliationException,
+  listAllReconciliations,
+  listReconciliationExceptions,
+  runOneReconciliation,
+} from './operations/reconciliations.ts'
 import { getTenant, listApplications, listFacilities, listTenants } from './operations/tenants.ts'
 import { reportTenantUsage } from './operations/usage.ts'
 import {
@@ -97,6 +106,13 @@ export const operations: readonly AnyOperation[] = [
   creditOneInvoice,
   listJournalEntries,
   sumJournalEntries,
+  listAllReconciliations,
+  getReconciliation,
+  runOneReconciliation,
+  listReconciliationExceptions,
+  getReconciliationException,
+  correctReconciliationException,
+  acceptReconciliationException,
   listAuditEntries,
   listTokens,
   makeToken,
