@@ -16,6 +16,7 @@ import {
   terminateLicense,
 } from './operations/license-acts.ts'
 import { amendOneLicense, createLicense, renewOneLicense, transferOneLicense } from './operations/license-grants.ts'
+import { exportEvidence, exportFocusDataset, exportJournalEntries, exportUsageRows } from './operations/exports.ts'
 import { getLicense, getLicenseAsOf, getLicenseHistory, listLicenses } from './operations/licenses.ts'
 import {
   creditOneInvoice,
@@ -102,6 +103,10 @@ export const operations: readonly AnyOperation[] = [
   creditOneInvoice,
   listJournalEntries,
   sumJournalEntries,
+  exportFocusDataset,
+  exportJournalEntries,
+  exportUsageRows,
+  exportEvidence,
   listAuditEntries,
   listTokens,
   makeToken,

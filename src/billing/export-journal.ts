@@ -40,8 +40,15 @@ export async function exportJournal(
   const sums = new Map<string, Picos>()
   let [entries, postings] = [0, 0]
   await write(`${journalColumns.join(',')}\r\n`)
-  for (let after: string | undefined; ; ) {
-    const page = await listJournal(tx, { account: undefined, tenant: undefined, license: undefined, ...of, after, limit: pageMax })
+  for (let after: string | undefined; ;) {
+    const page = await listJournal(tx, {
+      account: undefined,
+      tenant: undefined,
+      license: undefined,
+      ...of,
+      after,
+      limit: pageMax,
+    })
     const told = page.filter(({ at }) => of.until === undefined || at <= of.until)
     for (const entry of told)
       for (const { amount } of entry.postings)

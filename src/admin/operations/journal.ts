@@ -1,6 +1,14 @@
 import { z } from '@hono/zod-openapi'
 import { assert, formatAmount, isoOf, isUuid, ok } from '../../kernel/index.ts'
-import { AccountName, EntryKind, listJournal, monthName, monthOf, sumJournal, type JournalAsked } from '../../billing/index.ts'
+import {
+  AccountName,
+  EntryKind,
+  listJournal,
+  monthName,
+  monthOf,
+  sumJournal,
+  type JournalAsked,
+} from '../../billing/index.ts'
 import { defineOperation } from '../operation.ts'
 import { MonthName, Name, ownersAuditors, page, pageByName, Paging, periodNamed } from '../parts.ts'
 
