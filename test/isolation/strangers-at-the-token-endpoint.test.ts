@@ -75,14 +75,14 @@ test('whoever is not a client writes no row, and always reads the same', { timeo
 })
 
 test('a hospital whose network sends thousands of wrong ones is not locked out: the right client writes one row', async () => {
-  const wrong = await signAssertion(stranger, { clientId: 'lakeside.ehr', audience: `${house.url}/oauth/token` })
-  expect((await post(wrong)).status).toBe(429)
+  const one = await signAssertion(stranger, { clientId: 'lakeside.ehr', audience: `${house.url}/oauth/token` })
+  expect((await post(one)).status).toBe(429)
   const good = await signAssertion(key, { clientId: 'lakeside.ehr', audience: `${house.url}/oauth/token` })
   expect((await post(good)).status).toBe(200)
   expect((await writes.seen()).written['assertion_jti insert']).toBe(1)
   // Nor is a right key, beside wrong ones.
-  const models = async (key: string) =>
-    (await fetch(`${house.url}/v1/models`, { headers: { authorization: `Bearer ${key}` } })).status
+  const models = async (apiKey: string) =>
+    (await fetch(`${house.url}/v1/models`, { headers: { authorization: `Bearer ${apiKey}` } })).status
   expect(await models(mintApiKey(crypto.getRandomValues(new Uint8Array(42))).text.reveal())).toBe(429)
   // One that was made this moment is not looked for: it works when the process next polls.
   const right = await house.key('lakeside/ehr')
