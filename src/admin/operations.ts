@@ -35,6 +35,12 @@ import {
   verifyOnePeriod,
 } from './operations/periods.ts'
 import { endManySessions, endOneSession, listLiveSessions, showOwnSession } from './operations/sessions.ts'
+import {
+  getStripeStatus,
+  listAllStripeDocuments,
+  listAllStripeEvents,
+  pushStripeDocument,
+} from './operations/stripe.ts'
 import { getTenant, listApplications, listFacilities, listTenants } from './operations/tenants.ts'
 import { reportTenantUsage } from './operations/usage.ts'
 import {
@@ -102,6 +108,10 @@ export const operations: readonly AnyOperation[] = [
   creditOneInvoice,
   listJournalEntries,
   sumJournalEntries,
+  getStripeStatus,
+  listAllStripeDocuments,
+  pushStripeDocument,
+  listAllStripeEvents,
   listAuditEntries,
   listTokens,
   makeToken,

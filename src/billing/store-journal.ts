@@ -6,7 +6,8 @@ import { accounts, type Account, type Posting } from './book-invoice.ts'
 import type { Period } from './month.ts'
 
 export const AccountName = z.enum(accounts)
-const EntryKind = z.enum(['invoice', 'credit_note'])
+export const entryKinds = ['invoice', 'credit_note', 'payment', 'payment_reversal'] as const
+const EntryKind = z.enum(entryKinds)
 
 /** What of the journal is asked for: of the months that documents are of, not of the days on which they were booked. */
 export interface JournalAsked {

@@ -21,7 +21,7 @@ const askedOf = ({ month, account, tenant, license }: z.infer<z.ZodObject<typeof
 const Entry = z
   .object({
     entry: z.string(),
-    kind: z.enum(['invoice', 'credit_note']),
+    kind: z.enum(['invoice', 'credit_note', 'payment', 'payment_reversal']),
     at: z.string(),
     recorded_at: z.string(),
     recorded_by: z.string(),
