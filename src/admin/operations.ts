@@ -45,6 +45,11 @@ import {
   listReconciliationExceptions,
   runOneReconciliation,
 } from './operations/reconciliations.ts'
+  getStripeStatus,
+  listAllStripeDocuments,
+  listAllStripeEvents,
+  pushStripeDocument,
+} from './operations/stripe.ts'
 import { getTenant, listApplications, listFacilities, listTenants } from './operations/tenants.ts'
 import { reportTenantUsage } from './operations/usage.ts'
 import {
@@ -123,6 +128,10 @@ export const operations: readonly AnyOperation[] = [
   getReconciliationException,
   correctReconciliationException,
   acceptReconciliationException,
+  getStripeStatus,
+  listAllStripeDocuments,
+  pushStripeDocument,
+  listAllStripeEvents,
   listAuditEntries,
   listTokens,
   makeToken,

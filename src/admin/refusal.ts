@@ -4,6 +4,7 @@ import {
   monthName,
   type CloseRefusal,
   type CreditRefusal,
+  type PushRefusal,
   type Period,
   type ReopenRefusal,
   type ResolveRefusal,
@@ -306,6 +307,19 @@ function resolveWords(refusal: ResolveRefusal): Words {
       return { status: 422, message: 'Say why.', pointer: '/reason' }
     default:
       return assertNever(refusal, 'a refusal of a difference')
+  }
+}
+
+export const refusedPush = (refusal: PushRefusal): AdminRefusal => ({ reason: refusal.reason, ...pushWords(refusal) })
+
+function pushWords(refusal: PushRefusal): Words {
+  switch (refusal.reason) {
+    case 'document_not_found':
+      return notFound('invoice or credit note', refusal.number)
+    case 'document_is_there':
+      return { status: 409, message: `${refusal.number} is at Stripe, ${refusal.state}.` }
+    default:
+      return assertNever(refusal, 'a refusal of a push')
   }
 }
 

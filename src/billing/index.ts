@@ -73,7 +73,17 @@ export { rate, type Quantities } from './rate.ts'
 export { loadPriceBook } from './store.ts'
 export { loadInvoices, type KeptInvoice } from './store-invoice.ts'
 export type { InvoiceThere, MoneySink } from './money-sink.ts'
+export { invoiceStates as stripeStates, type InvoiceState as StripeState } from './invoice-there.ts'
+export { pushAgain, type PushRefusal } from './push-again.ts'
 export { pushInvoices } from './push-invoices.ts'
+export {
+  listStripeDocuments,
+  listStripeEvents,
+  loadStripeStatus,
+  type StripeDocument,
+  type StripeEventRow,
+  type StripeStatus,
+} from './store-stripe-status.ts'
 export {
   openStripeClient,
   openStripeDoor,

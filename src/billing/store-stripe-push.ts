@@ -156,3 +156,19 @@ export async function noteNothingToCredit(tx: Tx, { tenantId, invoice }: OutboxI
     .where('invoice', '=', invoice)
     .execute()
 }
+
+/** Numbers of documents are the house's own: no two tenants have the same. */
+export async function findOutboxByNumber(tx: Tx, invoice: string): Promise<OutboxInvoice | undefined> {
+  const row = await tx.selectFrom('stripe_invoice').selectAll().where('invoice', '=', invoice).executeTakeFirst()
+  return row && readOutboxRow(row)
+}
+
+/** What it was to wait for, it waits for no longer; who is at it stays at it. */
+export async function pushAgainNow(tx: Tx, { tenantId, invoice }: OutboxInvoice): Promise<void> {
+  await tx
+    .updateTable('stripe_invoice')
+    .set({ state: 'open', retry_at: null, attempts: 0 })
+    .where('tenant_id', '=', tenantId)
+    .where('invoice', '=', invoice)
+    .execute()
+}

@@ -24,6 +24,7 @@ import { runJournal } from './commands/journal.ts'
 import { runNotice } from './commands/notice.ts'
 import { runPeriod } from './commands/period.ts'
 import { runReconcile } from './commands/reconcile.ts'
+import { runStripe } from './commands/stripe.ts'
 import { runUsage } from './commands/usage.ts'
 import { runVersion } from './commands/version.ts'
 import { reportMisuse, reportRefusal, type Io } from './report.ts'
@@ -54,6 +55,8 @@ const usage = `usage: formulary <noun> <verb> [--json]
   usage report                           [--tenant name] [--from date] [--to date]
   usage export <license> --month 2026-10 [--late]  the rows that its invoice counts, as CSV
   host-usage import <file>               --deployment east --month 2026-10 [--format csv|json]  what a host says it served
+  stripe status | events                 what stands at Stripe, and what its webhook has brought
+  stripe push [<number>]                 [--by name]  pushes what is due, or one document whatever it was to wait for
   reconcile run --month 2026-10          holds the ledger against the hosts and Stripe
   reconcile show --month 2026-10         [--format text|json|csv|html]  what agrees, and what does not
   reconcile exceptions                   [--month 2026-10] [--state open] [--class class] [--tenant name]
@@ -157,6 +160,14 @@ async function run(noun: string, rest: readonly string[], io: CommandIo): Promis
     case 'invoice':
       if (rest[0] === 'recompute') return runRecompute(rest.slice(1), io)
       return onDatabase(io, (database) => runInvoice(rest, { ...io, database }))
+    case 'stripe':
+      return onDatabase(io, (database, { config }) =>
+        runStripe(rest, {
+          ...io,
+          database,
+          stripe: { secretKey: config.STRIPE_SECRET_KEY, apiBase: config.STRIPE_API_BASE },
+        }),
+      )
     case 'decision':
       return onDatabase(io, (database) => runDecision(rest, { ...io, database }))
     case 'usage':
