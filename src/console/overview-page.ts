@@ -64,7 +64,7 @@ function organizations(overview: Overview, withLinks: boolean): Html {
       </div>`,
     )
   return section(
-    'Organizations',
+    isOfOne ? 'Your organization' : 'Organizations',
     html`${isOfOne ? '' : finder(overview)}
     ${
       tenants.length === 0
