@@ -45,6 +45,7 @@ import {
   listReconciliationExceptions,
   runOneReconciliation,
 } from './operations/reconciliations.ts'
+import {
   getStripeStatus,
   listAllStripeDocuments,
   listAllStripeEvents,

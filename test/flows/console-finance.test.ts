@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { chromium, type Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { openAdmin, testOwnerToken, type Admin } from '../support/admin.ts'
+import { openAdmin, type Admin } from '../support/admin.ts'
 import { openHouse, type House } from '../support/house.ts'
 import { closeMonth, declareAt, use } from '../billing/month.ts'
 
@@ -26,13 +26,18 @@ beforeAll(async () => {
   await house.key('lakeside/ehr')
   const closed = await closeMonth(house.database, '2026-08')
   if (!closed.ok) throw new Error(closed.error.reason)
+  cookie = await signIn(await admin.token({ name: 'Flora', roles: ['finance'] }))
+})
+
+async function signIn(token: string): Promise<string> {
   const signedIn = await fetch(`${admin.url}/sign-in`, {
     method: 'POST',
-    body: new URLSearchParams({ token: testOwnerToken }),
+    body: new URLSearchParams({ token }),
     redirect: 'manual',
   })
-  cookie = (signedIn.headers.get('set-cookie') ?? '').split(';')[0] ?? ''
-})
+  return (signedIn.headers.get('set-cookie') ?? '').split(';')[0] ?? ''
+}
+
 afterAll(async () => {
   await admin.stop()
   await house.stop()
@@ -45,7 +50,7 @@ const read = async (path: string) => (await (await get(path)).text()).replaceAll
 test('who is not signed in sees none of it', async () => {
   for (const path of ['/finance', '/organizations/lakeside']) {
     const page = await (await get(path, {})).text()
-    expect(page).toContain('Owner token')
+    expect(page).toContain('Admin token')
     expect(page).not.toContain('LIC-')
   }
   expect((await get('/invoices/INV-000001', {})).status).toBe(303)
@@ -83,7 +88,23 @@ test('an invoice opens as the page that is printed, and what is none leads back'
   const invoice = await get('/invoices/INV-000001')
   expect(invoice.headers.get('content-security-policy')).toContain("style-src 'unsafe-inline'")
   expect(await invoice.text()).toContain('<h1>Invoice<small>INV-000001</small></h1>')
-  expect((await get('/invoices/INV-999999')).headers.get('location')).toBe('/finance')
+  expect((await get('/invoices/INV-999999')).headers.get('location')).toBe('/')
+})
+
+test('a tenant’s own people see theirs, and of the others nothing; the licensing office sees no invoice', async () => {
+  const theirs = await signIn(await admin.token({ name: 'Petra', roles: ['tenant-admin'], tenant: 'prairie' }))
+  const own = await (await get('/organization', { cookie: theirs })).text()
+  expect(own).toContain('Prairie Rural Hospital')
+  expect(own).not.toMatch(/lakeside|INV-000001/i)
+  expect(await (await get('/', { cookie: theirs })).text()).toContain('href="/organization"')
+  const office = await signIn(await admin.token({ name: 'Lena', roles: ['licensing'] }))
+  for (const someone of [theirs, office]) {
+    for (const path of ['/finance', '/organizations/lakeside'])
+      expect([path, (await get(path, { cookie: someone })).status]).toEqual([path, 404])
+    expect((await get('/invoices/INV-000001', { cookie: someone })).headers.get('location')).toBe('/')
+  }
+  expect((await get('/organization', { cookie: office })).status).toBe(404)
+  expect(await (await get('/', { cookie: office })).text()).not.toContain('href="/finance"')
 })
 
 test('no page has script, a style of its own or anything from elsewhere', async () => {
