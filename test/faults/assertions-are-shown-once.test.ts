@@ -32,7 +32,7 @@ beforeAll(async () => {
       text.replace('scopes: [chat] }', `scopes: [chat], client: ${clientYaml('fapi2', [bound])} }`),
   })
   gateways = await Promise.all(Array.from({ length: processes }, spawn))
-}, 60_000)
+}, 180_000)
 afterAll(async () => {
   await Promise.all(gateways.map((gateway) => gateway.stop()))
   await database.close()
