@@ -72,6 +72,8 @@ export interface Download {
   write(to: (piece: Uint8Array) => Promise<void>): Promise<void>
 }
 
+export type Opened = Result<Download, readonly AdminRefusal[]>
+
 export interface Operation<Params, Query, Body> {
   /** As in the OpenAPI document; whoever asks for a second person is found again by it. */
   readonly id: string
@@ -96,14 +98,14 @@ export interface Operation<Params, Query, Body> {
   etagOf?(doing: Doing, params: Params): Promise<string | undefined>
   run(doing: Doing, input: { params: Params; query: Query; body: Body }): Promise<Done>
   /** Of an operation that answers with a file: instead of `run`, and in a transaction that lasts until it is written. */
-  open?(doing: Doing, input: { params: Params; query: Query }): Promise<Result<Download, readonly AdminRefusal[]>>
+  readonly open?: (doing: Doing, input: { params: Params; query: Query }) => Promise<Opened>
 }
 
 /** An operation among others: what it takes is known to itself only, and parsed by it. */
 export interface AnyOperation extends Omit<Operation<unknown, unknown, unknown>, 'etagOf' | 'run' | 'open'> {
   etagOf?(doing: Doing, params: unknown): Promise<string | undefined>
   run(doing: Doing, input: { params: unknown; query: unknown; body: unknown }): Promise<Done>
-  open?(doing: Doing, input: { params: unknown; query: unknown }): Promise<Result<Download, readonly AdminRefusal[]>>
+  open?(doing: Doing, input: { params: unknown; query: unknown }): Promise<Opened>
 }
 
 const Nothing = z.strictObject({})

@@ -1,6 +1,6 @@
-import { err, ok, type Result } from '../kernel/index.ts'
+import { ok, type Result, type Uuid } from '../kernel/index.ts'
 import { systemTransaction, tenantTransaction, type Tx } from '../db/index.ts'
-import { BrokenDownload, type AnyOperation, type ControlNeeds, type Doing, type Download } from './operation.ts'
+import { BrokenDownload, type ControlNeeds, type Opened } from './operation.ts'
 import type { AdminRefusal } from './refusal.ts'
 
 /** Whoever reads more slowly than a file can be written holds a transaction for so long at most. */
@@ -12,25 +12,23 @@ const writingMsMax = 600_000
  * months, and ends with the last byte, with the reader, or with its patience.
  */
 export async function serveDownload(
-  { operation, needs, findOperation }: { operation: AnyOperation; needs: ControlNeeds } & Pick<Doing, 'findOperation'>,
-  who: Pick<Doing, 'by' | 'session'>,
-  input: { readonly params: unknown; readonly query: unknown },
+  needs: Pick<ControlNeeds, 'billing' | 'log'>,
+  { id, tenantId, open }: { id: string; tenantId: Uuid | undefined; open: (tx: Tx) => Promise<Opened> },
 ): Promise<Result<Response, readonly AdminRefusal[]>> {
   const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>()
   const writer = writable.getWriter()
-  const opened = Promise.withResolvers<Result<Download, readonly AdminRefusal[]>>()
-  const { tenantId } = who.by.actor
+  const opened = Promise.withResolvers<Opened>()
   const { database } = needs.billing
   const within = (work: (tx: Tx) => Promise<void>): Promise<void> =>
     tenantId === undefined
       ? systemTransaction(database, 'administer', work)
       : tenantTransaction(database, tenantId, work)
   const patience = setTimeout(
-    () => void writer.abort(new BrokenDownload(`${operation.id} was not read in time`)).catch(() => undefined),
+    () => void writer.abort(new BrokenDownload(`${id} was not read in time`)).catch(() => undefined),
     writingMsMax,
   )
   const writing = within(async (tx) => {
-    const found = (await operation.open?.({ tx, needs, findOperation, ...who }, input)) ?? err([])
+    const found = await open(tx)
     opened.resolve(found)
     if (found.ok) await found.value.write((piece) => writer.write(piece))
   })
@@ -40,7 +38,7 @@ export async function serveDownload(
       // Before the first byte it is an answer, after it the end of the connection.
       opened.reject(error)
       needs.log.warn('admin.download_broken', {
-        operation: operation.id,
+        operation: id,
         why: error instanceof Error ? error.message : '',
       })
       return writer.abort(error).catch(() => undefined)

@@ -40,10 +40,15 @@ export async function serveOperation(
     const read = await readInput(c, operation)
     if (!read.ok) return refuse(c, read.error)
     const around = { operation, needs, findOperation }
-    if (operation.open !== undefined) {
+    const open = operation.open?.bind(operation)
+    if (open !== undefined) {
       const { actor, session } = who.value
       const by = { actor, approvedBy: undefined, now: needs.now() }
-      const told = await serveDownload(around, { by, session }, read.value)
+      const told = await serveDownload(needs, {
+        id: operation.id,
+        tenantId: actor.tenantId,
+        open: (tx) => open({ tx, needs, findOperation, by, session }, read.value),
+      })
       return told.ok ? told.value : refuse(c, told.error)
     }
     return tell(c, await perform(around, who.value, read.value))

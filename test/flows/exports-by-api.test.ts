@@ -1,15 +1,13 @@
 import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { z } from 'zod'
-import { defineDownload, type ControlNeeds } from '../../src/admin/operation.ts'
 import { serveDownload } from '../../src/admin/serve-download.ts'
 import { checkFocus, verifyPack } from '../../src/billing/index.ts'
-import { instant, ok } from '../../src/kernel/index.ts'
+import { ok } from '../../src/kernel/index.ts'
 import { nodeLog } from '../../src/platform/node/log.ts'
 import { nodeSha256 } from '../../src/platform/node/ports.ts'
 import { close, focusFiles, licenses, makeFocusMonths } from '../billing/focus-month.ts'
 import { openAdmin, type Admin } from '../support/admin.ts'
-import { openHouse, tester, type House } from '../support/house.ts'
+import { openHouse, type House } from '../support/house.ts'
 
 let house: House
 let admin: Admin
@@ -107,39 +105,25 @@ test('what is refused is refused before the first byte; a month that somebody al
 test('who goes away in the middle leaves neither a transaction nor anybody who writes', async () => {
   const ended = Promise.withResolvers<unknown>()
   // A file without end: whoever goes away does so in its middle.
-  const operation = defineDownload({
-    id: 'endless',
-    path: '/endless',
-    tag: 'exports',
-    summary: 'for ever',
-    roles: ['auditor'],
-    forms: [],
-    query: z.strictObject({}),
-    open: async () =>
-      ok({
-        type: 'text/plain',
-        name: 'endless.txt',
-        async write(to) {
-          try {
-            for (;;) await to(new Uint8Array(65_536))
-          } catch (error) {
-            ended.resolve(error)
-            throw error
-          }
-        },
-      }),
-  })
   const served = await serveDownload(
+    { log: nodeLog('silent'), billing: { database: house.database, startSha256: nodeSha256 } },
     {
-      operation,
-      needs: {
-        log: nodeLog('silent'),
-        billing: { database: house.database, startSha256: nodeSha256 },
-      } as Partial<ControlNeeds> as ControlNeeds,
-      findOperation: () => undefined,
+      id: 'endless',
+      tenantId: undefined,
+      open: async () =>
+        ok({
+          type: 'text/plain',
+          name: 'endless.txt',
+          async write(to) {
+            try {
+              for (;;) await to(new Uint8Array(65_536))
+            } catch (error) {
+              ended.resolve(error)
+              throw error
+            }
+          },
+        }),
     },
-    { by: { actor: tester, approvedBy: undefined, now: instant(Date.now()) }, session: undefined },
-    { params: {}, query: {} },
   )
   if (!served.ok) throw new Error('it was refused')
   const reader = served.value.body?.getReader()
