@@ -112,7 +112,7 @@ function looksAt(ground: Ground, gateway: System, database: Database): readonly 
   return [
     { what: 'usage report of all tenants, 30 days', take: () => report(30) },
     { what: 'usage report of all tenants, 60 days', take: () => report(60) },
-    { what: 'the console’s overview', take: () => loadOverview(database, now) },
+    { what: 'the console’s overview', take: () => loadOverview(database, undefined, now) },
     {
       what: 'a tenant’s ledger, a page of 100 (/v1/usage)',
       take: () => get(`/v1/usage?from=${dayText(40)}&limit=100`),

@@ -55,7 +55,7 @@ export function adminOpenApiDocument(): object {
 }
 
 function describe(app: OpenAPIHono, operation: AnyOperation): void {
-  const { id, method, path, tag, summary, roles, params, query, body, answer, creates, guard, forms } = operation
+  const { id, method, path, tag, summary, roles, params, query, body, answer, creates, guard, forms, open } = operation
   const headers = z.object({
     ...(creates ? { 'idempotency-key': z.string().min(1).max(200) } : {}),
     ...(guard === 'required' ? { 'if-match': z.string() } : {}),
@@ -79,7 +79,10 @@ function describe(app: OpenAPIHono, operation: AnyOperation): void {
       ...(body === undefined ? {} : { body: { required: true, content: json(body) } }),
     },
     responses: {
-      [creates ? 201 : 200]: { description: 'Done.', content: { ...json(answer), ...textual(forms) } },
+      [creates ? 201 : 200]: {
+        description: 'Done.',
+        content: { ...(open === undefined ? json(answer) : {}), ...textual(forms) },
+      },
       ...(method === 'post' ? { 202: { description: 'It waits for a second person.' } } : {}),
       400: problem('The request is wrong; errors say where.'),
       401: problem('No valid token.'),

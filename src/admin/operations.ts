@@ -4,6 +4,7 @@ import { listAuditEntries } from './operations/audit.ts'
 import { getPlan, listModels, listPlans, listPolicies } from './operations/catalog.ts'
 import { approveRequest, getRequest, listRequests, rejectRequest } from './operations/change-requests.ts'
 import { decideUseAsOf, replayDecision } from './operations/decisions.ts'
+import { getClient, listTenantClients, revokeTokensOfClient } from './operations/clients.ts'
 import { applyTree, planTree } from './operations/declarations.ts'
 import { listTenantKeys, makeKey, revokeOneKey, rotateOneKey } from './operations/keys.ts'
 import {
@@ -15,6 +16,7 @@ import {
   terminateLicense,
 } from './operations/license-acts.ts'
 import { amendOneLicense, createLicense, renewOneLicense, transferOneLicense } from './operations/license-grants.ts'
+import { exportEvidence, exportFocusDataset, exportJournalEntries, exportUsageRows } from './operations/exports.ts'
 import { getLicense, getLicenseAsOf, getLicenseHistory, listLicenses } from './operations/licenses.ts'
 import {
   creditOneInvoice,
@@ -42,6 +44,7 @@ import {
   listReconciliationExceptions,
   runOneReconciliation,
 } from './operations/reconciliations.ts'
+import { endManySessions, endOneSession, listLiveSessions, showOwnSession } from './operations/sessions.ts'
 import { getTenant, listApplications, listFacilities, listTenants } from './operations/tenants.ts'
 import { reportTenantUsage } from './operations/usage.ts'
 import {
@@ -63,6 +66,9 @@ export const operations: readonly AnyOperation[] = [
   makeKey,
   rotateOneKey,
   revokeOneKey,
+  listTenantClients,
+  getClient,
+  revokeTokensOfClient,
   listLicenses,
   createLicense,
   getLicense,
@@ -113,10 +119,18 @@ export const operations: readonly AnyOperation[] = [
   getReconciliationException,
   correctReconciliationException,
   acceptReconciliationException,
+  exportFocusDataset,
+  exportJournalEntries,
+  exportUsageRows,
+  exportEvidence,
   listAuditEntries,
   listTokens,
   makeToken,
   revokeToken,
+  showOwnSession,
+  listLiveSessions,
+  endManySessions,
+  endOneSession,
   listRequests,
   getRequest,
   approveRequest,

@@ -86,6 +86,12 @@ function tokenWords(refusal: AdminTokenRefusal): Words {
       return { status: 409, message: `There are ${refusal.tokensMax} live tokens.`, advice: 'Let some expire.' }
     case 'expiry_out_of_range':
       return { status: 422, message: `A token lasts from 1 to ${refusal.daysMax} days.`, pointer: '/days' }
+    case 'scopes_exceed_makers':
+      return {
+        status: 422,
+        message: `Your token is not for ${refusal.scopes.join(', ')}, and cannot hand that on.`,
+        pointer: '/scopes',
+      }
     default:
       return assertNever(refusal, 'a token refusal')
   }

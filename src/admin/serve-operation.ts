@@ -1,12 +1,14 @@
 import type { Context } from 'hono'
 import { Failure, type Json } from '../kernel/index.ts'
 import { systemTransaction, tenantTransaction, type Tx } from '../db/index.ts'
-import { authenticateAdmin, claimRequest, rememberAnswer, type Actor, type Answer } from '../identity/index.ts'
+import { claimRequest, readScope, rememberAnswer, type Actor, type Answer } from '../identity/index.ts'
+import { authenticateRequest, type Authenticated } from './authenticate-request.ts'
 import { askForSecond, type ChangeRequest } from './change-request.ts'
 import type { AnyOperation, ControlNeeds, Doing, Reply, Written } from './operation.ts'
 import { problemOf, problemType } from './problem.ts'
 import { readInput, type Input } from './read-input.ts'
 import type { AdminRefusal } from './refusal.ts'
+import { serveDownload } from './serve-download.ts'
 import { shownChangeRequest } from './shown.ts'
 
 /** Rolls the transaction back. */
@@ -31,21 +33,20 @@ export async function serveOperation(
   findOperation: Doing['findOperation'],
 ): Promise<Response> {
   try {
-    const actor = await authenticate(c, needs)
-    if (actor === undefined) return unauthorized(c)
-    if (!operation.roles.some((role) => actor.roles.includes(role)))
-      return refuse(c, [
-        {
-          status: 403,
-          reason: 'role_missing',
-          message: `This takes one of the roles ${operation.roles.join(', ')}.`,
-          advice: `You hold ${actor.roles.join(', ')}.`,
-        },
-      ])
+    const who = await authenticateRequest(c, operation, needs)
+    if (!who.ok) return who.error === 'stranger' ? unauthorized(c) : refuse(c, [who.error])
+    const objection = objectionTo(who.value.actor, operation)
+    if (objection !== undefined) return refuse(c, [objection])
     const read = await readInput(c, operation)
     if (!read.ok) return refuse(c, read.error)
-    const answer = await perform({ operation, needs, findOperation }, actor, read.value)
-    return tell(c, answer)
+    const around = { operation, needs, findOperation }
+    if (operation.open !== undefined) {
+      const { actor, session } = who.value
+      const by = { actor, approvedBy: undefined, now: needs.now() }
+      const told = await serveDownload(around, { by, session }, read.value)
+      return told.ok ? told.value : refuse(c, told.error)
+    }
+    return tell(c, await perform(around, who.value, read.value))
   } catch (error) {
     if (error instanceof Refused) return refuse(c, error.refusals)
     if (!(error instanceof Failure)) throw error
@@ -63,6 +64,26 @@ export async function serveOperation(
   }
 }
 
+/** A token may be narrower than its roles; whatever it is for, it needs one of the roles too. */
+function objectionTo({ roles, scopes }: Actor, operation: AnyOperation): AdminRefusal | undefined {
+  if (!operation.roles.some((role) => roles.includes(role)))
+    return {
+      status: 403,
+      reason: 'role_missing',
+      message: `This takes one of the roles ${operation.roles.join(', ')}.`,
+      advice: `You hold ${roles.join(', ')}.`,
+    }
+  const isInScope =
+    scopes === undefined || scopes.includes(operation.id) || (scopes.includes(readScope) && operation.method === 'get')
+  if (isInScope) return undefined
+  return {
+    status: 403,
+    reason: 'scope_missing',
+    message: `This token is not for ${operation.id}.`,
+    advice: `It is for ${scopes.join(', ')}.`,
+  }
+}
+
 interface Around {
   readonly operation: AnyOperation
   readonly needs: ControlNeeds
@@ -72,14 +93,15 @@ interface Around {
 /** What is remembered of an answer is its JSON; a page is only ever read. */
 type Told = Answer & { readonly written?: Written | undefined }
 
-async function perform(around: Around, actor: Actor, input: Input): Promise<Told> {
+async function perform(around: Around, who: Authenticated, input: Input): Promise<Told> {
   const { needs, operation } = around
+  const { actor } = who
   const within = <T>(work: (tx: Tx) => Promise<T>): Promise<T> =>
     actor.tenantId === undefined
       ? systemTransaction(needs.database, 'administer', work)
       : tenantTransaction(needs.database, actor.tenantId, work)
   try {
-    return await within((tx) => performOnce(around, actor, input, tx))
+    return await within((tx) => performOnce(around, who, input, tx))
   } catch (error) {
     const asked = error instanceof Refused ? secondPersonOf(error.refusals) : undefined
     if (asked === undefined || actor.tenantId !== undefined) throw error
@@ -90,7 +112,7 @@ async function perform(around: Around, actor: Actor, input: Input): Promise<Told
         operation: operation.id,
         params: input.params as Json,
         body: input.body as Json,
-        objectEtag: await etagOf(around, actor, input, tx),
+        objectEtag: await etagOf(around, who, input, tx),
         widens: asked,
         actor,
         now: needs.now(),
@@ -102,8 +124,9 @@ async function perform(around: Around, actor: Actor, input: Input): Promise<Told
   }
 }
 
-async function performOnce(around: Around, actor: Actor, input: Input, tx: Tx): Promise<Told> {
+async function performOnce(around: Around, who: Authenticated, input: Input, tx: Tx): Promise<Told> {
   const { operation, needs, findOperation } = around
+  const { actor, session } = who
   const again = await claimed(tx, actor, input)
   if (again !== undefined) return again
   const doing: Doing = {
@@ -111,6 +134,7 @@ async function performOnce(around: Around, actor: Actor, input: Input, tx: Tx): 
     needs,
     findOperation,
     by: { actor, approvedBy: undefined, now: needs.now() },
+    session,
   }
   if (input.ifMatch !== undefined && operation.etagOf !== undefined) {
     const etag = await operation.etagOf(doing, input.params)
@@ -139,10 +163,11 @@ async function claimed(tx: Tx, actor: Actor, input: Input): Promise<Answer | und
   return claiming.kind === 'answered' ? claiming.answer : undefined
 }
 
-async function etagOf(around: Around, actor: Actor, input: Input, tx: Tx): Promise<string | undefined> {
+async function etagOf(around: Around, who: Authenticated, input: Input, tx: Tx): Promise<string | undefined> {
   const { operation, needs, findOperation } = around
+  const { actor, session } = who
   const by = { actor, approvedBy: undefined, now: needs.now() }
-  return operation.etagOf?.({ tx, needs, findOperation, by }, input.params)
+  return operation.etagOf?.({ tx, needs, findOperation, by, session }, input.params)
 }
 
 /** A member that is shown once is null when the answer is told again. */
@@ -184,7 +209,7 @@ function refuse(c: Context, refusals: readonly AdminRefusal[]): Response {
   return c.body(JSON.stringify(body), status as 400, { 'content-type': problemType, 'cache-control': 'no-store' })
 }
 
-/** One answer for none, a wrong, an expired and a revoked one (RFC 6750, section 3). */
+/** One answer for none, a wrong, an expired and a revoked one, be it a token or a session (RFC 6750, section 3). */
 function unauthorized(c: Context): Response {
   const { status, body } = problemOf([
     {
@@ -192,7 +217,7 @@ function unauthorized(c: Context): Response {
       reason: 'invalid_token',
       message: 'No valid token was shown.',
       advice:
-        'Send Authorization: Bearer and an admin token, which an owner-admin makes: formulary admin-token create.',
+        'Sign in, or send Authorization: Bearer and an admin token, which an owner-admin makes: formulary admin-token create.',
     },
   ])
   return c.body(JSON.stringify(body), status as 401, {
@@ -200,13 +225,4 @@ function unauthorized(c: Context): Response {
     'cache-control': 'no-store',
     'www-authenticate': 'Bearer realm="formulary-admin"',
   })
-}
-
-async function authenticate(c: Context, needs: ControlNeeds): Promise<Actor | undefined> {
-  const shown = /^bearer +(\S{1,200})$/i.exec(c.req.header('authorization') ?? '')?.[1]
-  if (shown === undefined) return undefined
-  const key = new TextEncoder().encode(needs.ownerToken)
-  if (needs.hmac.equal(needs.hmac.sha256(key, shown), needs.hmac.sha256(key, needs.ownerToken)))
-    return { kind: 'bootstrap', name: 'owner-token', roles: ['owner-admin'], tenantId: undefined }
-  return systemTransaction(needs.database, 'administer', (tx) => authenticateAdmin(tx, needs, shown, needs.now()))
 }

@@ -7,7 +7,7 @@ import { shapeOf } from './price-shape.ts'
 import { findUsagePrice, type Price } from './prices.ts'
 import { lookupKeyOf, skuOf, type Sold } from './sold.ts'
 import { loadPriceBook } from './store.ts'
-import { findPrice, findProduct, notePrice, noteProduct } from './store-stripe-price.ts'
+import { findProduct, loadShapes, notePrice, noteProduct } from './store-stripe-price.ts'
 import { meterIdOf } from './sync-usage.ts'
 
 /**
@@ -17,7 +17,9 @@ import { meterIdOf } from './sync-usage.ts'
  */
 export async function ensurePrices(needs: LookNeeds, sold: readonly Sold[]): Promise<void> {
   const wanted = new Map(sold.map((one) => [lookupKeyOf(one), one]))
+  const known = await systemTransaction(needs.database, 'sync-billing', (tx) => loadShapes(tx, [...wanted.keys()]))
   for (const [lookupKey, one] of wanted) {
+    if (known.has(lookupKey)) continue
     try {
       await ensureOne(needs, lookupKey, one)
     } catch (error) {
@@ -33,8 +35,6 @@ const tellRefused = (log: Log, lookupKey: string, error: unknown): void =>
 async function ensureOne(needs: LookNeeds, lookupKey: string, sold: Sold): Promise<void> {
   const { database, sink, now } = needs
   const inSystem = <T>(work: (tx: Tx) => Promise<T>) => systemTransaction(database, 'sync-billing', work)
-  const known = await inSystem((tx) => findPrice(tx, lookupKey))
-  if (known !== undefined) return
   const plan = (await inSystem(loadPriceBook)).get(sold.plan)?.[sold.planRevision - 1]
   const price = plan === undefined ? undefined : priceOf(plan.prices, sold)
   const shape = plan === undefined || price === undefined ? undefined : shapeOf(price, plan.currency)

@@ -29,6 +29,9 @@ export { datasets as focusDatasets, type Dataset as FocusDataset } from './focus
 export { focusFormats, type FocusFormat } from './focus/write-rows.ts'
 export { checkFocus, type FocusChecked, type FocusCheckRefusal, type FocusFile } from './focus-check/check-focus.ts'
 export { rulesTable as focusRulesTable } from './focus-check/rules-table.ts'
+export { exportJournal, type JournalTold } from './export-journal.ts'
+export { packPeriod, type Evidence, type EvidenceRefusal } from './evidence/pack-period.ts'
+export { verifyPack, type PackVerified } from './evidence/verify-pack.ts'
 export { exportUsage } from './export-usage.ts'
 export {
   recomputeInvoice,
@@ -56,6 +59,7 @@ export {
 } from './store-list-invoices.ts'
 export {
   AccountName,
+  EntryKind,
   listJournal,
   sumJournal,
   type JournalAsked,

@@ -3,7 +3,8 @@ import { appendAuditEntry } from '../audit/index.ts'
 import { systemTransaction, type Database, type Tx } from '../db/index.ts'
 import { settlePayments } from './book-payment.ts'
 import { smallestUnit } from './currency.ts'
-import { compareInvoice, stateOf, type InvoiceDifference, type InvoiceState } from './invoice-there.ts'
+import type { InvoiceDifference } from './invoice-difference.ts'
+import { compareInvoice, stateOf, type InvoiceState } from './invoice-there.ts'
 import { pricedLines } from './issued-document.ts'
 import type { InvoiceThere, MoneySink } from './money-sink.ts'
 import { comparePrice } from './price-shape.ts'
@@ -31,21 +32,23 @@ export interface LookNeeds {
   readonly now: () => Instant
 }
 
-/** Looks at a document at the service, and writes what is seen. Returns its state; undefined when it was never brought there. */
-export async function lookAtDocument(
-  needs: LookNeeds,
-  of: { tenantId: string; invoice: string },
-): Promise<InvoiceState | undefined> {
+/**
+ * Looks at a document at the service, and writes what is seen. Returns it as it is now; undefined when it is not there, or when
+ * others were always quicker.
+ */
+export async function lookAtDocument(needs: LookNeeds, known: OutboxInvoice): Promise<OutboxInvoice | undefined> {
+  const inSystem = <T>(work: (tx: Tx) => Promise<T>) => systemTransaction(needs.database, 'sync-billing', work)
+  let row: OutboxInvoice | undefined = known
   for (let look = 0; look < looksMax; look++) {
-    const row = await systemTransaction(needs.database, 'sync-billing', (tx) => findOutboxInvoice(tx, of))
     if (row?.stripeInvoice === undefined) return undefined
-    const there = await needs.sink.readDocument(row.kind, row.stripeInvoice)
-    const written = await systemTransaction(needs.database, 'sync-billing', (tx) =>
-      writeSeen(tx, row, { there, now: needs.now() }),
-    )
-    if (written === 'moved') continue
-    tell(needs.log, row, written)
-    return written
+    const seen: OutboxInvoice = row
+    const there = await needs.sink.readDocument(seen.kind, row.stripeInvoice)
+    const state = await inSystem((tx) => writeSeen(tx, seen, { there, now: needs.now() }))
+    if (state !== 'moved') {
+      tell(needs.log, seen, state)
+      return { ...seen, state, looks: seen.looks + 1 }
+    }
+    row = await inSystem((tx) => findOutboxInvoice(tx, seen))
   }
   return undefined
 }

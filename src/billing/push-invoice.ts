@@ -4,34 +4,40 @@ import { ensurePrices } from './ensure-prices.ts'
 import type { InvoiceState } from './invoice-there.ts'
 import { linesToPush, soldIn } from './issued-document.ts'
 import { lookAtDocument } from './look-at-document.ts'
-import { findOutboxInvoice, loadIssued, type IssuedDocument, type OutboxInvoice } from './store-stripe-invoice.ts'
-import { noteThere, noteNothingToCredit } from './store-stripe-push.ts'
+import { findOutboxInvoice, type IssuedDocument, type OutboxInvoice } from './store-stripe-invoice.ts'
+import { noteNothingToCredit, noteThere } from './store-stripe-push.ts'
 import { customerOf, type SyncNeeds } from './sync-usage.ts'
 
 /** `waiting`: a credit note whose invoice is not final there yet. */
 export type Pushed = InvoiceState | 'waiting'
+
+/** A document that is held, with what it says, and the tenant's customer, if there is one already. */
+export interface HeldDocument {
+  readonly row: OutboxInvoice
+  readonly issued: IssuedDocument
+  readonly customer: string | undefined
+}
 
 /**
  * Brings an invoice or a credit note to the service: a draft with all its lines, which is read back and compared with ours, and
  * only then made final, and read back once more. A crash at any point leaves what the next push finds and goes on from.
  * @throws Failure when the service is away; what it refused as it is.
  */
-export async function pushInvoice(needs: SyncNeeds, row: OutboxInvoice): Promise<Pushed> {
-  const issued = await inSystem(needs, (tx) => loadIssued(tx, row))
-  const customer = await customerOf(needs, { tenantId: row.tenantId, name: issued.tenantName })
-  if (row.kind === 'credit_note') return pushCredit(needs, row, issued)
+export async function pushInvoice(needs: SyncNeeds, held: HeldDocument): Promise<Pushed> {
+  const { row, issued } = held
+  if (row.kind === 'credit_note') return pushCredit(needs, held)
+  const { invoice, currency, idempotencyKey, tenantId } = row
+  const customer = held.customer ?? (await customerOf(needs, { tenantId, name: issued.tenantName }))
   await ensurePrices(needs, soldIn(issued.document))
-  const { invoice, currency, idempotencyKey } = row
   const lines = linesToPush(issued.document)
   const id = await needs.sink.draftInvoice({ invoice, customer, currency, lines, idempotencyKey })
-  await inSystem(needs, (tx) => noteThere(tx, row, id))
-  const state = await look(needs, row)
-  if (state !== 'pushed') return state
+  const drafted = await look(needs, await inSystem(needs, (tx) => noteThere(tx, row, id)))
+  if (drafted.state !== 'pushed') return drafted.state
   await needs.sink.finalizeInvoice(id, idempotencyKey)
-  return look(needs, row)
+  return (await look(needs, drafted)).state
 }
 
-async function pushCredit(needs: SyncNeeds, row: OutboxInvoice, issued: IssuedDocument): Promise<Pushed> {
+async function pushCredit(needs: SyncNeeds, { row, issued }: HeldDocument): Promise<Pushed> {
   const { credits } = issued
   assert(credits !== undefined, 'a credit note credits an invoice')
   const taken = await inSystem(needs, (tx) => findOutboxInvoice(tx, { tenantId: row.tenantId, invoice: credits }))
@@ -55,19 +61,19 @@ async function pushCredit(needs: SyncNeeds, row: OutboxInvoice, issued: IssuedDo
         reason: issued.document.reason ?? '',
         idempotencyKey: row.idempotencyKey,
       })
-      await inSystem(needs, (tx) => noteThere(tx, row, id))
+      const noted = await inSystem(needs, (tx) => noteThere(tx, row, id))
       // What is due of the invoice is another sum now, and it may be settled.
       await lookAtDocument(needs, taken)
-      return look(needs, row)
+      return (await look(needs, noted)).state
     }
   }
 }
 
-async function look(needs: SyncNeeds, row: OutboxInvoice): Promise<InvoiceState> {
-  const state = await lookAtDocument(needs, row)
-  if (state === undefined || state === 'open')
+async function look(needs: SyncNeeds, row: OutboxInvoice): Promise<OutboxInvoice> {
+  const seen = await lookAtDocument(needs, row)
+  if (seen === undefined || seen.state === 'open')
     throw new Failure('stripe', `invoice ${row.invoice} is not wholly there`, { retryable: true })
-  return state
+  return seen
 }
 
 const inSystem = <T>({ database }: Pick<SyncNeeds, 'database'>, work: (tx: Tx) => Promise<T>): Promise<T> =>

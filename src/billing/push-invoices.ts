@@ -1,8 +1,9 @@
 import { Failure } from '../kernel/index.ts'
 import { systemTransaction, type Tx } from '../db/index.ts'
 import { lookAtDocument } from './look-at-document.ts'
-import { pushInvoice, type Pushed } from './push-invoice.ts'
-import type { OutboxInvoice } from './store-stripe-invoice.ts'
+import { pushInvoice, type HeldDocument, type Pushed } from './push-invoice.ts'
+import { findCustomer } from './store-stripe.ts'
+import { loadIssued, type OutboxInvoice } from './store-stripe-invoice.ts'
 import { findDue, findToLookAt, holdInvoice, letGo, writeIssued, type PushEnd } from './store-stripe-push.ts'
 import type { SyncNeeds } from './sync-usage.ts'
 
@@ -18,10 +19,15 @@ const retrySecondsMax = 6 * 3600
  * looks again at what waits for its payment, because webhooks get lost.
  */
 export async function pushInvoices(needs: SyncNeeds): Promise<void> {
-  await inSystem(needs, (tx) => writeIssued(tx, needs.now()))
-  for (const row of await inSystem(needs, (tx) => findDue(tx, { now: needs.now(), rowsMax: pushesPerRunMax })))
-    await pushHeld(needs, row)
-  const old = await inSystem(needs, (tx) => findToLookAt(tx, { now: needs.now(), rowsMax: looksPerRunMax }))
+  const { due, old } = await inSystem(needs, async (tx) => {
+    const now = needs.now()
+    await writeIssued(tx, now)
+    return {
+      due: await findDue(tx, { now, rowsMax: pushesPerRunMax }),
+      old: await findToLookAt(tx, { now, rowsMax: looksPerRunMax }),
+    }
+  })
+  for (const row of due) await pushHeld(needs, row)
   for (const row of old)
     await lookAtDocument(needs, row).catch((error: unknown) => {
       needs.log.warn('stripe.look_failed', { invoice: row.invoice, why: wordsOf(error) })
@@ -35,10 +41,14 @@ export async function pushHeld(
   row: OutboxInvoice & { attempts: number },
 ): Promise<Pushed | undefined> {
   const held = { holder: needs.holder, now: needs.now(), seconds: holdSeconds }
-  if (!(await inSystem(needs, (tx) => holdInvoice(tx, row, held)))) return undefined
+  const document = await inSystem(needs, async (tx): Promise<HeldDocument | undefined> => {
+    const own = await holdInvoice(tx, row, held)
+    return own && { row: own, issued: await loadIssued(tx, own), customer: await findCustomer(tx, own.tenantId) }
+  })
+  if (document === undefined) return undefined
   let end: PushEnd = { attempts: row.attempts, retrySeconds: 0, lastError: undefined }
   try {
-    const pushed = await pushInvoice(needs, row)
+    const pushed = await pushInvoice(needs, document)
     end = pushed === 'waiting' ? { ...end, retrySeconds: retryFirstSeconds } : { ...end, attempts: 0 }
     if (pushed !== row.state) needs.log.info('stripe.invoice_pushed', { invoice: row.invoice, state: pushed })
     return pushed

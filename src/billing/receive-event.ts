@@ -1,6 +1,6 @@
 import { assertNever } from '../kernel/index.ts'
 import { systemTransaction, type Tx } from '../db/index.ts'
-import { effectOf, isAlarm } from './event-effect.ts'
+import { effectOf, isAlarm, type EventEffect } from './event-effect.ts'
 import { looksMax, tell, writeSeen, type LookNeeds } from './look-at-document.ts'
 import type { DocumentKind } from './money-sink.ts'
 import {
@@ -24,20 +24,28 @@ export type Received = EventOutcome | 'repeated' | 'busy'
  * @throws Failure when the service or the database is away: the service tries again for three days.
  */
 export async function receiveEvent(needs: LookNeeds, event: StripeEvent): Promise<Received> {
-  if ((await inSystem(needs, (tx) => findEvent(tx, event.id))) !== undefined) return 'repeated'
   const effect = effectOf(event)
-  const received = await act(needs, event, effect)
+  const known = await inSystem(needs, async (tx) => {
+    if ((await findEvent(tx, event.id)) !== undefined) return 'repeated'
+    return 'id' in effect ? findByStripeId(tx, effect.id) : undefined
+  })
+  if (known === 'repeated') return known
+  const received = await act(needs, event, { effect, known })
   if (isAlarm(event.type) && received !== 'repeated')
     needs.log.error('stripe.alarm', { type: event.type, about: event.objectId })
   return received
 }
 
-function act(needs: LookNeeds, event: StripeEvent, effect: ReturnType<typeof effectOf>): Promise<Received> {
+function act(
+  needs: LookNeeds,
+  event: StripeEvent,
+  { effect, known }: { effect: EventEffect; known: OutboxInvoice | undefined },
+): Promise<Received> {
   switch (effect.kind) {
     case 'look_at_invoice':
-      return lookAt(needs, event, { kind: 'invoice', id: effect.id })
+      return lookAt(needs, event, { kind: 'invoice', id: effect.id, known })
     case 'look_at_credit_note':
-      return lookAt(needs, event, { kind: 'credit_note', id: effect.id })
+      return lookAt(needs, event, { kind: 'credit_note', id: effect.id, known })
     case 'look_at_paid':
       return lookAtPaid(needs, event, { kind: effect.by, id: effect.id })
     case 'reject_usage':
@@ -51,15 +59,19 @@ function act(needs: LookNeeds, event: StripeEvent, effect: ReturnType<typeof eff
   }
 }
 
-async function lookAt(needs: LookNeeds, event: StripeEvent, of: { kind: DocumentKind; id: string }): Promise<Received> {
-  let known = await inSystem(needs, (tx) => findByStripeId(tx, of.id))
+async function lookAt(
+  needs: LookNeeds,
+  event: StripeEvent,
+  of: { kind: DocumentKind; id: string; known: OutboxInvoice | undefined },
+): Promise<Received> {
+  let { known } = of
   for (let look = 0; look < looksMax; look++) {
     const there = await needs.sink.readDocument(of.kind, of.id)
     if (known === undefined) {
       // It may have been made by a process that died before it noted it: then it carries our number.
       const { customer, invoice } = there ?? {}
       if (customer === undefined || invoice === undefined) return noteOnly(needs, event, 'not_ours')
-      known = await inSystem(needs, (tx) => findByNumber(tx, { customer, invoice, ...of }))
+      known = await inSystem(needs, (tx) => findByNumber(tx, { customer, invoice, kind: of.kind }))
       if (known === undefined) return noteOnly(needs, event, 'not_ours')
       // What was just read is older than the row that it would be written to.
       continue
@@ -111,7 +123,8 @@ async function lookAtPaid(
   }
   const last = invoices.at(-1)
   if (last === undefined) return noteOnly(needs, event, 'not_ours')
-  const ended = await lookAt(needs, event, { kind: 'invoice', id: last })
+  const known = await inSystem(needs, (tx) => findByStripeId(tx, last))
+  const ended = await lookAt(needs, event, { kind: 'invoice', id: last, known })
   return ended === 'not_ours' ? received : ended
 }
 

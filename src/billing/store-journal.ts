@@ -6,7 +6,7 @@ import { accounts, type Account, type Posting } from './book-invoice.ts'
 import type { Period } from './month.ts'
 
 export const AccountName = z.enum(accounts)
-const EntryKind = z.enum(['invoice', 'credit_note'])
+export const EntryKind = z.enum(['invoice', 'credit_note', 'payment', 'payment_reversal'])
 
 /** What of the journal is asked for: of the months that documents are of, not of the days on which they were booked. */
 export interface JournalAsked {

@@ -15,11 +15,6 @@ export async function noteProduct(tx: Tx, of: { sku: string; product: string; no
     .execute()
 }
 
-export async function findPrice(tx: Tx, lookupKey: string): Promise<PriceShape | undefined> {
-  const row = await tx.selectFrom('stripe_price').select('shape').where('lookup_key', '=', lookupKey).executeTakeFirst()
-  return row === undefined ? undefined : PriceShape.parse(row.shape)
-}
-
 /** The prices of several keys, as Stripe has them; those that are not known there are absent. */
 export async function loadShapes(tx: Tx, lookupKeys: readonly string[]): Promise<ReadonlyMap<string, PriceShape>> {
   if (lookupKeys.length === 0) return new Map()

@@ -92,20 +92,21 @@ export async function findToLookAt(tx: Tx, of: { now: Instant; rowsMax: number }
   return rows.map(readOutboxRow)
 }
 
-/** Whether the document is this holder's now. A holder that died loses it when its time is up. */
+/** The document, if it is this holder's now. A holder that died loses it when its time is up. */
 export async function holdInvoice(
   tx: Tx,
   { tenantId, invoice }: OutboxInvoice,
   by: { holder: string; now: Instant; seconds: number },
-): Promise<boolean> {
-  const { numUpdatedRows } = await tx
+): Promise<OutboxInvoice | undefined> {
+  const row = await tx
     .updateTable('stripe_invoice')
     .set({ holder: by.holder, held_until: new Date(by.now + by.seconds * 1000) })
     .where('tenant_id', '=', tenantId)
     .where('invoice', '=', invoice)
     .where((eb) => eb.or([eb('held_until', 'is', null), eb('held_until', '<=', new Date(by.now))]))
+    .returningAll()
     .executeTakeFirst()
-  return numUpdatedRows > 0n
+  return row && readOutboxRow(row)
 }
 
 /** How a push ended: zero seconds when there is nothing to try again. */
@@ -135,15 +136,16 @@ export async function letGo(
     .execute()
 }
 
-/** Notes what the document is called there. */
-export async function noteThere(tx: Tx, { tenantId, invoice }: OutboxInvoice, id: string): Promise<void> {
-  await tx
+/** Notes what the document is called there, if that is not known yet. Returns it as it is then. */
+export async function noteThere(tx: Tx, { tenantId, invoice }: OutboxInvoice, id: string): Promise<OutboxInvoice> {
+  const row = await tx
     .updateTable('stripe_invoice')
-    .set({ stripe_invoice: id })
+    .set((eb) => ({ stripe_invoice: eb.fn.coalesce('stripe_invoice', eb.val(id)) }))
     .where('tenant_id', '=', tenantId)
     .where('invoice', '=', invoice)
-    .where('stripe_invoice', 'is', null)
-    .execute()
+    .returningAll()
+    .executeTakeFirstOrThrow()
+  return readOutboxRow(row)
 }
 
 export async function noteNothingToCredit(tx: Tx, { tenantId, invoice }: OutboxInvoice, now: Instant): Promise<void> {

@@ -47,42 +47,72 @@ export interface SyncNeeds {
  * A crash at any point leaves `pending` what may have been sent; sending the same total again adds nothing, on any day.
  */
 export async function syncUsage(needs: SyncNeeds): Promise<void> {
-  await inSystem(needs, (tx) => writeReports(tx, needs.now()))
-  await overLanes(needs, 'pending', sendLane)
-  await overLanes(needs, 'sent', confirmLane)
-}
-
-async function overLanes(
-  needs: SyncNeeds,
-  state: 'pending' | 'sent',
-  work: (needs: SyncNeeds, lane: Lane) => Promise<void>,
-): Promise<void> {
-  for (const lane of await inSystem(needs, (tx) => findOpenLanes(tx, state))) {
-    if (!(await holdLane(needs, lane))) continue
-    try {
-      await work(needs, lane)
-    } finally {
-      await inSystem(needs, (tx) => leaveLane(tx, lane, { holder: needs.holder, now: needs.now() }))
-    }
-  }
-}
-
-const holdLane = (needs: SyncNeeds, lane: Lane): Promise<boolean> =>
-  inSystem(needs, (tx) => takeLane(tx, lane, { holder: needs.holder, now: needs.now(), seconds: laneSeconds }))
-
-async function sendLane(needs: SyncNeeds, lane: Lane): Promise<void> {
-  const { customer, meterId } = await namesOf(needs, lane)
-  const rows = await inSystem(needs, async (tx) => {
-    await supersede(tx, lane, needs.now())
-    return findRows(tx, lane, { state: 'pending', rowsMax: rowsPerRunMax })
+  const pending = await inSystem(needs, async (tx) => {
+    await writeReports(tx, needs.now())
+    return findOpenLanes(tx, 'pending')
   })
-  for (const row of rows) {
-    // Each report is made under a lane that is still held for longer than its call may last.
-    if (!(await holdLane(needs, lane))) return
-    const state = isTooLate(row, needs.now()) ? 'too_late' : await sendRow(needs, lane, { row, customer, meterId })
-    if (state !== 'sent') needs.log.error('stripe.usage_not_taken', { meter: lane.meter, state, hour: row.hour })
-    await inSystem(needs, (tx) => endRow(tx, lane, row, { state, now: needs.now() }))
+  for (const lane of pending) await inLane(needs, { lane, state: 'pending' }, sendRows)
+  const sent = await inSystem(needs, (tx) => findOpenLanes(tx, 'sent'))
+  for (const lane of sent) await inLane(needs, { lane, state: 'sent' }, confirmRows)
+}
+
+/** A lane that is held, with what waits in it, and what the service calls its tenant and meter, as far as that is known. */
+interface OpenLane {
+  readonly lane: Lane
+  readonly rows: readonly OutboxRow[]
+  readonly customer: string | undefined
+  readonly meterId: string | undefined
+}
+
+async function inLane(
+  needs: SyncNeeds,
+  { lane, state }: { lane: Lane; state: 'pending' | 'sent' },
+  work: (needs: SyncNeeds, open: OpenLane) => Promise<void>,
+): Promise<void> {
+  const open = await inSystem(needs, async (tx): Promise<OpenLane | undefined> => {
+    if (!(await holdLane(tx, needs, lane))) return undefined
+    await supersede(tx, lane, needs.now())
+    return {
+      lane,
+      rows: await findRows(tx, lane, { state, rowsMax: rowsPerRunMax }),
+      customer: await findCustomer(tx, lane.tenantId),
+      meterId: await findMeter(tx, lane.meter),
+    }
+  })
+  if (open === undefined) return
+  try {
+    await work(needs, open)
+  } finally {
+    await inSystem(needs, (tx) => leaveLane(tx, lane, { holder: needs.holder, now: needs.now() }))
   }
+}
+
+const holdLane = (tx: Tx, needs: SyncNeeds, lane: Lane): Promise<boolean> =>
+  takeLane(tx, lane, { holder: needs.holder, now: needs.now(), seconds: laneSeconds })
+
+async function sendRows(needs: SyncNeeds, open: OpenLane): Promise<void> {
+  const { lane, rows } = open
+  const { customer, meterId } = await namesOf(needs, open)
+  let ended: { row: OutboxRow; state: 'sent' | 'refused' | 'too_late' } | undefined
+  const writeEnd = async (tx: Tx) => {
+    if (ended !== undefined) await endRow(tx, lane, ended.row, { state: ended.state, now: needs.now() })
+  }
+  for (const row of rows) {
+    const identifier = row.identifier ?? identifierOf({ meterId, customer, hour: row.hour, revision: row.revision })
+    // Each report is made under a lane that is held for longer than its call may last, and under a name that is kept.
+    const isHeld = await inSystem(needs, async (tx) => {
+      await writeEnd(tx)
+      if (!(await holdLane(tx, needs, lane))) return false
+      if (row.identifier === null) await nameReport(tx, lane, row, identifier)
+      return true
+    })
+    ended = undefined
+    if (!isHeld) return
+    const state = isTooLate(row, needs.now()) ? 'too_late' : await sendRow(needs, lane, { row, customer, identifier })
+    if (state !== 'sent') needs.log.error('stripe.usage_not_taken', { meter: lane.meter, state, hour: row.hour })
+    ended = { row, state }
+  }
+  await inSystem(needs, writeEnd)
 }
 
 const isTooLate = (row: OutboxRow, now: Instant): boolean => row.hour < plusMs(plusDays(now, -reportDaysMax), wayMs)
@@ -90,37 +120,36 @@ const isTooLate = (row: OutboxRow, now: Instant): boolean => row.hour < plusMs(p
 async function sendRow(
   needs: SyncNeeds,
   lane: Lane,
-  of: { row: OutboxRow; customer: string; meterId: string },
+  of: { row: OutboxRow; customer: string; identifier: string },
 ): Promise<'sent' | 'refused'> {
-  const { row, customer, meterId } = of
-  const identifier = row.identifier ?? identifierOf({ meterId, customer, hour: row.hour, revision: row.revision })
-  await inSystem(needs, (tx) => nameReport(tx, lane, row, identifier))
+  const { row, customer, identifier } = of
   const { hour, quantity, idempotencyKey } = row
   const eventName = eventNameOf(lane.meter)
   const outcome = await needs.sink.reportUsage({ customer, eventName, hour, quantity, identifier, idempotencyKey })
   return outcome === 'taken' ? 'sent' : 'refused'
 }
 
-async function confirmLane(needs: SyncNeeds, lane: Lane): Promise<void> {
-  const { customer, meterId } = await namesOf(needs, lane)
-  const rows = await inSystem(needs, async (tx) => {
-    await supersede(tx, lane, needs.now())
-    return findRows(tx, lane, { state: 'sent', rowsMax: rowsPerRunMax })
-  })
+async function confirmRows(needs: SyncNeeds, open: OpenLane): Promise<void> {
+  const { lane, rows } = open
+  const { customer, meterId } = await namesOf(needs, open)
   const [first, last] = [rows.at(0), rows.at(-1)]
   if (first === undefined || last === undefined) return
   const to = plusMs(last.hour, hourMs)
   const counted = await needs.sink.readUsage({ customer, meterId, from: first.hour, to })
-  for (const row of rows) {
-    const now = needs.now()
-    const verdict = judge(row, counted.get(row.hour), now)
-    if (verdict === 'wait') continue
-    if (verdict === 'lost') needs.log.warn('stripe.usage_lost', { meter: lane.meter, hour: row.hour })
-    await inSystem(needs, async (tx) => {
+  const now = needs.now()
+  const lost = await inSystem(needs, async (tx) => {
+    const hours: Instant[] = []
+    for (const row of rows) {
+      const verdict = judge(row, counted.get(row.hour), now)
+      if (verdict === 'wait') continue
       await endRow(tx, lane, row, { state: verdict, now })
-      if (verdict === 'lost') await writeAgain(tx, lane, row, now)
-    })
-  }
+      if (verdict === 'confirmed') continue
+      await writeAgain(tx, lane, row, now)
+      hours.push(row.hour)
+    }
+    return hours
+  })
+  for (const hour of lost) needs.log.warn('stripe.usage_lost', { meter: lane.meter, hour })
 }
 
 function judge(row: OutboxRow, counted: bigint | undefined, now: Instant): 'confirmed' | 'lost' | 'wait' {
@@ -129,9 +158,12 @@ function judge(row: OutboxRow, counted: bigint | undefined, now: Instant): 'conf
 }
 
 /** The tenant's customer and the meter at the service, made when they are not there. */
-async function namesOf(needs: SyncNeeds, lane: Lane): Promise<{ customer: string; meterId: string }> {
-  const customer = await customerOf(needs, { tenantId: lane.tenantId, name: lane.tenantName })
-  return { customer, meterId: await meterIdOf(needs, lane.meter) }
+async function namesOf(needs: SyncNeeds, open: OpenLane): Promise<{ customer: string; meterId: string }> {
+  const { tenantId, tenantName: name, meter } = open.lane
+  return {
+    customer: open.customer ?? (await customerOf(needs, { tenantId, name })),
+    meterId: open.meterId ?? (await meterIdOf(needs, meter)),
+  }
 }
 
 export async function meterIdOf(needs: Pick<SyncNeeds, 'database' | 'sink' | 'now'>, meter: string): Promise<string> {

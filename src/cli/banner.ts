@@ -9,9 +9,9 @@ export function banner(facts: DevelopmentFacts, config: Config, startedMs: numbe
     '',
     `  gateway      ${facts.gateway}/v1   (documentation: ${facts.gateway}/docs)`,
     `  console      ${facts.admin}/   (figures: ${facts.admin}/metrics)`,
-    ...(config.OWNER_TOKEN === undefined
-      ? [`  owner token  ${facts.ownerToken}   (the console asks for it once)`]
-      : []),
+    ...(config.NODE_ENV === 'production'
+      ? []
+      : [`  owner token  ${facts.ownerToken}   (for the console and the admin API)`]),
     ...(facts.modelHost === '' ? [] : [`  model host   ${facts.modelHost}   (a stand-in, for development)`]),
     '',
     ...firstCall(facts, config),

@@ -10,6 +10,10 @@ import { StartError } from '../platform/node/start-error.ts'
 import { withDatabase } from '../platform/node/given-database.ts'
 import { runAdminToken } from './commands/admin-token.ts'
 import { runDecision } from './commands/decision.ts'
+import { runEvidenceVerify } from './commands/evidence.ts'
+import { runExport } from './commands/export.ts'
+import { runFocus } from './commands/focus.ts'
+import { runJournal } from './commands/journal.ts'
 import { runKey } from './commands/key.ts'
 import { runLicense } from './commands/license.ts'
 import { runLicenseDocument, runLicenseVerify, signingVerbs } from './commands/license-document.ts'
@@ -58,6 +62,11 @@ const usage = `usage: formulary <noun> <verb> [--json]
   period close <license> --month 2026-10 [--explain item=reason]…  freezes the month and issues its invoice
   period verify <license> --month 2026-10  makes rows' hash and invoice again, and compares
   period reopen <license> --month 2026-10  --reason text --by name --approved-by name
+  period evidence <license> --month 2026-10 --out file.tar  [--reconciliation file]  all that an auditor is given of it
+  period evidence --verify file.tar      holds such an archive against itself; needs no server
+  journal export --period 2026-10        [--tenant name] [--license license]  double entries as CSV
+  export focus --month 2026-10           --out folder | --dataset cost-and-usage  [--tenant name] [--license license] [--format csv|jsonl]
+  focus check <file>…                    files of FOCUS 1.4 against its rules; needs no server
   invoice list                           [--tenant name] [--license license]
   invoice show <number>                  [--format text|json|csv|html] [--line n]  a line down to its calls
   invoice credit <number>                --reason text  takes it back whole, by a credit note
@@ -133,7 +142,14 @@ async function run(noun: string, rest: readonly string[], io: CommandIo): Promis
       return onDatabase(io, (database) => runHostUsage(rest, { ...io, database }))
     case 'reconcile':
       return onDatabase(io, (database, { config }) => runReconcile(rest, { ...io, database, stripe: booksOf(config) }))
+    case 'focus':
+      return runFocus(rest, io)
+    case 'export':
+      return onDatabase(io, (database) => runExport(rest, { ...io, database }))
+    case 'journal':
+      return onDatabase(io, (database) => runJournal(rest, { ...io, database }))
     case 'period':
+      if (rest[0] === 'evidence' && rest.includes('--verify')) return runEvidenceVerify(rest.slice(1), io)
       return onDatabase(io, (database) => runPeriod(rest, { ...io, database }))
     case 'invoice':
       if (rest[0] === 'recompute') return runRecompute(rest.slice(1), io)

@@ -1,18 +1,22 @@
 import type { Instant } from '../kernel/index.ts'
 
-const wrongMax = 10
 const windowMs = 60_000
 /** Addresses remembered at once; the one that was wrong longest ago gives way. */
 const addressesMax = 10_000
 
-/** Wrong tokens by address: ten in a minute, then the rest of that minute nothing is compared any more. */
+/** What went wrong by address: so often in a minute, then for the rest of that minute nothing is tried any more. */
 export class Attempts {
+  readonly #wrongMax: number
   readonly #wrong = new Map<string, { count: number; endsAt: number }>()
+
+  constructor(wrongMax: number) {
+    this.#wrongMax = wrongMax
+  }
 
   /** Seconds until the address may try again; undefined when it may now. */
   waitSeconds(address: string, now: Instant): number | undefined {
     const known = this.#wrong.get(address)
-    if (known === undefined || known.endsAt <= now || known.count < wrongMax) return undefined
+    if (known === undefined || known.endsAt <= now || known.count < this.#wrongMax) return undefined
     return Math.ceil((known.endsAt - now) / 1000)
   }
 

@@ -1,5 +1,5 @@
-import { Failure, type Instant } from '../kernel/index.ts'
-import { systemTransaction, type Database } from '../db/index.ts'
+import { Failure, type Instant, type Uuid } from '../kernel/index.ts'
+import { systemTransaction, tenantTransaction, type Database, type Tx } from '../db/index.ts'
 import { loadLicenses, type LicenseFacts } from '../licensing/index.ts'
 import { loadCatalog, type Catalog } from '../routing/index.ts'
 import { loadPriceBook, type PriceBook } from '../billing/index.ts'
@@ -10,6 +10,8 @@ import { loadAccounts, loadTenants, sumUse, type AccountRow, type TenantRow, typ
 const tenantsMax = 200
 
 export interface OverviewFacts {
+  /** Of one tenant, for its own people; otherwise of everybody. */
+  readonly isOfOne: boolean
   readonly now: Instant
   readonly tenants: readonly TenantRow[]
   readonly tenantsInAll: number
@@ -22,8 +24,17 @@ export interface OverviewFacts {
 }
 
 /** Everything on the page, read in two transactions: what is declared, and what was used. @throws Failure */
-export async function loadOverview(database: Database, now: Instant): Promise<OverviewFacts> {
-  const declared = await systemTransaction(database, 'administer', async (tx) => {
+export async function loadOverview(
+  database: Database,
+  ofTenant: Uuid | undefined,
+  now: Instant,
+): Promise<OverviewFacts> {
+  // In a transaction of a tenant there is nobody else to be seen, whatever the queries say.
+  const within = <T>(work: (tx: Tx) => Promise<T>): Promise<T> =>
+    ofTenant === undefined
+      ? systemTransaction(database, 'administer', work)
+      : tenantTransaction(database, ofTenant, work)
+  const declared = await within(async (tx) => {
     const { tenants, all } = await loadTenants(tx, now, tenantsMax)
     const tenantIds = tenants.map(({ tenantId }) => tenantId)
     return {
@@ -37,11 +48,9 @@ export async function loadOverview(database: Database, now: Instant): Promise<Ov
   })
   const tenantIds = declared.tenants.map(({ tenantId }) => tenantId)
   const { start, end } = periodOf('month', { start: now, end: now }, now)
-  const use = await systemTransaction(database, 'administer', (tx) =>
-    sumUse(tx, tenantIds, { from: start, to: end }),
-  ).catch((error: unknown) => {
+  const use = await within((tx) => sumUse(tx, tenantIds, { from: start, to: end })).catch((error: unknown) => {
     if (error instanceof Failure) return undefined
     throw error
   })
-  return { now, ...declared, use }
+  return { now, isOfOne: ofTenant !== undefined, ...declared, use }
 }

@@ -1,46 +1,65 @@
 import { html } from 'hono/html'
+import type { ShownSession } from '../identity/index.ts'
 import type { Overview } from './overview.ts'
 import { page, type Html } from './page.ts'
 
-const signOut = html`<form method="post" action="/sign-out">
-  <button class="plain" type="submit">Sign out</button>
-</form>`
+/** Who looks, and the way out. */
+const viewer = ({ actor, csrfToken }: ShownSession): Html =>
+  html`<div class="viewer">
+    <span>${actor.shownAs ?? actor.name}, ${actor.roles.join(', ')}</span>
+    <form method="post" action="/sign-out">
+      <input name="csrf_token" type="hidden" value="${csrfToken}" hidden />
+      <button class="plain" type="submit">Sign out</button>
+    </form>
+  </div>`
 
 /** The first page: who may use what, what was used this month, and what is left. */
-export function overviewPage(overview: Overview, gatewayUrl: string): Html {
-  const { owner, month, tenantsNotShown } = overview
+export function overviewPage(
+  overview: Overview,
+  { gatewayUrl, session }: { readonly gatewayUrl: string; readonly session: ShownSession },
+): Html {
+  const { owner, isOfOne, tenantsNotShown } = overview
+  const name = isOfOne ? overview.tenants[0]?.name : owner
   return page({
     title: 'Overview',
-    owner,
-    beside: signOut,
+    owner: name,
+    beside: viewer(session),
     main: html`<h1>Overview</h1>
-      <p class="lead">
-        Who may use ${owner === undefined ? 'the' : `${owner}’s`} models, what they used in ${month}, and what is left
-        of it. Days and months are UTC.
-      </p>
-      <dl>
-        <div>
-          <dt>Organizations licensed</dt>
-          <dd>${overview.licensees}</dd>
-        </div>
-        <div>
-          <dt>Model versions</dt>
-          <dd>${overview.models.length}</dd>
-        </div>
-        <div>
-          <dt>Calls this month</dt>
-          <dd>${overview.totals.calls}</dd>
-        </div>
-        <div>
-          <dt>Charged this month</dt>
-          <dd>${overview.totals.charged}</dd>
-        </div>
-      </dl>
-      ${organizations(overview)}
+      <p class="lead">${leadOf(overview)} Days and months are UTC.</p>
+      ${figures(overview)} ${organizations(overview)}
       ${tenantsNotShown === 0 ? '' : html`<p class="note">And ${tenantsNotShown} more; <code>formulary usage report</code> knows them all.</p>`}
-      ${use(overview, gatewayUrl)} ${budgets(overview)} ${models(overview)}`,
+      ${use(overview, gatewayUrl)} ${budgets(overview)} ${isOfOne ? '' : models(overview)}`,
   })
 }
+
+const leadOf = ({ isOfOne, owner, month }: Overview): string =>
+  isOfOne
+    ? `What your organization may use, what it used in ${month}, and what is left of it.`
+    : `Who may use ${owner === undefined ? 'the' : `${owner}’s`} models, what they used in ${month}, and what is left of it.`
+
+const figures = (overview: Overview): Html =>
+  html`<dl>
+    ${
+      overview.isOfOne
+        ? ''
+        : html`<div>
+              <dt>Organizations licensed</dt>
+              <dd>${overview.licensees}</dd>
+            </div>
+            <div>
+              <dt>Model versions</dt>
+              <dd>${overview.models.length}</dd>
+            </div>`
+    }
+    <div>
+      <dt>Calls this month</dt>
+      <dd>${overview.totals.calls}</dd>
+    </div>
+    <div>
+      <dt>Charged this month</dt>
+      <dd>${overview.totals.charged}</dd>
+    </div>
+  </dl>`
 
 function organizations({ tenants }: Overview): Html {
   if (tenants.length === 0)

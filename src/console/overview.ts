@@ -19,6 +19,8 @@ import {
 
 /** The page as text, row by row. */
 export interface Overview {
+  /** Of one organization, for its own people. */
+  readonly isOfOne: boolean
   /** Undefined: nobody is declared as the owner. */
   readonly owner: string | undefined
   readonly month: string
@@ -71,6 +73,7 @@ export function overviewOf(facts: OverviewFacts): Overview {
   const { now, tenants } = facts
   const licenseOf = (tenant: TenantRow) => licenseNow(facts.licenses, tenant, now)
   return {
+    isOfOne: facts.isOfOne,
     owner: tenants.find(({ kind }) => kind === 'owner')?.name,
     month: monthOf(now),
     licensees: countOf(facts.tenantsInAll - tenants.filter(({ kind }) => kind === 'owner').length),

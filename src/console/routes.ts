@@ -1,43 +1,23 @@
-import { Hono, type Context } from 'hono'
-import { bodyLimit } from 'hono/body-limit'
-import { deleteCookie, getCookie, setCookie } from 'hono/cookie'
+import { Hono } from 'hono'
 import { secureHeaders } from 'hono/secure-headers'
-import { Failure, type Hmac, type Instant, type Log } from '../kernel/index.ts'
-import type { Database } from '../db/index.ts'
-import { Attempts } from './attempts.ts'
+import { Failure } from '../kernel/index.ts'
+import { brokenPage } from './broken-page.ts'
 import { loadOverview } from './load-overview.ts'
 import { overviewOf } from './overview.ts'
 import { overviewPage } from './overview-page.ts'
-import { brokenPage } from './broken-page.ts'
-import { isOwnerToken, isSession, sessionKey, sessionSeconds, signSession } from './session.ts'
-import { signInPage } from './sign-in-page.ts'
+import { sessionOf } from './session-cookie.ts'
+import type { SignInNeeds } from './sign-in-needs.ts'
+import { signInRoutes } from './sign-in-routes.ts'
 import { style } from './style.ts'
+import { waysIn } from './ways-in.ts'
 
-export interface ConsoleNeeds {
-  readonly ownerToken: string
-  readonly hmac: Hmac
-  /** A small one of its own, with a statement timeout: whoever looks must not hold up calls. */
-  readonly database: Database
-  readonly log: Log
+export interface ConsoleNeeds extends SignInNeeds {
   /** Where calls go, for the example on an empty page. */
   readonly gatewayUrl: string
-  /** Whether the cookie is sent over TLS only. */
-  readonly secureCookie: boolean
-  now(): Instant
-  /** Who is at the other end of the connection, to bound guessing. */
-  addressOf(c: Context): string
 }
 
-const cookieName = 'formulary-session'
-const formLimit = bodyLimit({
-  maxSize: 4096,
-  onError: (c) => c.html(signInPage('That is too long for an owner token.'), 413),
-})
-
-/** The console: server-rendered pages without script. One sign-in by the owner token, one page. */
+/** The console: server-rendered pages without script. */
 export function consoleRoutes(needs: ConsoleNeeds): Hono {
-  const key = sessionKey(needs.hmac, needs.ownerToken)
-  const attempts = new Attempts()
   const app = new Hono()
 
   app.use(
@@ -53,7 +33,7 @@ export function consoleRoutes(needs: ConsoleNeeds): Hono {
       xFrameOptions: 'DENY',
       // With no referrer at all a browser would not say where a form comes from either.
       referrerPolicy: 'same-origin',
-      strictTransportSecurity: needs.secureCookie ? 'max-age=31536000' : false,
+      strictTransportSecurity: needs.isSecure ? 'max-age=31536000' : false,
     }),
   )
 
@@ -63,10 +43,11 @@ export function consoleRoutes(needs: ConsoleNeeds): Hono {
 
   app.get('/', async (c) => {
     c.header('cache-control', 'no-store')
-    const now = needs.now()
-    if (!isSession(needs.hmac, key, getCookie(c, cookieName), now)) return c.html(signInPage(undefined))
     try {
-      return c.html(overviewPage(overviewOf(await loadOverview(needs.database, now)), needs.gatewayUrl))
+      const session = await sessionOf(c, needs)
+      if (session === undefined) return c.html(await waysIn(needs, { to: '/' }))
+      const facts = await loadOverview(needs.database, session.actor.tenantId, needs.now())
+      return c.html(overviewPage(overviewOf(facts), { gatewayUrl: needs.gatewayUrl, session }))
     } catch (error) {
       if (!(error instanceof Failure)) throw error
       needs.log.warn('console.failed', { dependency: error.dependency, why: error.message })
@@ -74,48 +55,6 @@ export function consoleRoutes(needs: ConsoleNeeds): Hono {
     }
   })
 
-  app.post('/sign-in', formLimit, async (c) => {
-    c.header('cache-control', 'no-store')
-    if (!isFromHere(c)) return c.html(signInPage('This form was sent from another site. Sign in here.'), 403)
-    const now = needs.now()
-    const address = needs.addressOf(c)
-    const wait = attempts.waitSeconds(address, now)
-    if (wait !== undefined)
-      return c.html(signInPage(`Too many wrong tokens. Try again in ${wait} seconds.`), 429, {
-        'retry-after': String(wait),
-      })
-    const { token } = await c.req.parseBody()
-    if (typeof token !== 'string' || !isOwnerToken(needs.hmac, key, token.trim(), needs.ownerToken)) {
-      attempts.noteWrong(address, now)
-      needs.log.warn('console.sign_in_refused')
-      return c.html(signInPage('That is not the owner token. Check that it was copied whole.'), 403)
-    }
-    needs.log.info('console.signed_in')
-    setCookie(c, cookieName, signSession(needs.hmac, key, now), {
-      httpOnly: true,
-      sameSite: 'Strict',
-      path: '/',
-      maxAge: sessionSeconds,
-      secure: needs.secureCookie,
-    })
-    return c.redirect('/', 303)
-  })
-
-  app.post('/sign-out', (c) => {
-    if (!isFromHere(c)) return c.html(signInPage(undefined), 403)
-    deleteCookie(c, cookieName, { path: '/', secure: needs.secureCookie })
-    return c.redirect('/', 303)
-  })
+  app.route('/', signInRoutes(needs))
   return app
-}
-
-/** A form of another site is refused; a browser says where a form comes from (Fetch, section 3.2). */
-function isFromHere(c: Context): boolean {
-  const origin = c.req.header('origin')
-  if (origin === undefined) return true
-  try {
-    return new URL(origin).host === c.req.header('host')
-  } catch {
-    return false
-  }
 }

@@ -72,6 +72,13 @@ input { width: 100%; border: 1px solid var(--quiet); background: var(--surface);
 .sign-in p { margin: 0 0 1.25rem; color: var(--quiet); }
 .sign-in .hint { margin: 0.5rem 0 1.25rem; font-size: 0.875rem; }
 .sign-in button { width: 100%; }
+.sign-in form { margin: 1.5rem 0 0; padding: 1.25rem 0 0; border-top: 1px solid var(--line); }
+.sign-in h2 { margin: 0 0 0.75rem; }
+.sign-in strong { color: var(--text); overflow-wrap: anywhere; }
+.sign-in .way { display: block; padding: 0.5rem 1rem; min-height: 2.75rem; border-radius: 0.375rem; background: var(--accent);
+  color: var(--on-accent); font-weight: 600; text-align: center; text-decoration: none; overflow-wrap: anywhere; }
+.viewer { display: flex; flex-wrap: wrap; gap: 0.5rem 1rem; align-items: center; }
+.viewer span { color: var(--quiet); font-size: 0.875rem; overflow-wrap: anywhere; }
 .sign-in .refused { margin: 0 0 1.25rem; padding: 0.75rem 1rem; color: var(--alarm); background: var(--alarm-ground);
   border-left: 3px solid var(--alarm); border-radius: 0.25rem; }
 

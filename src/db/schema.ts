@@ -38,6 +38,28 @@ export interface AdminRequest {
   tenant_id: string;
 }
 
+export interface AdminSession {
+  attempt_sha256: Buffer | null;
+  began_at: Timestamp;
+  ended_at: Timestamp | null;
+  ended_by: string | null;
+  ended_reason: string | null;
+  ends_at: Timestamp;
+  issuer: string | null;
+  name: string;
+  provider_kind: string | null;
+  provider_revision: number | null;
+  provider_tenant_id: string | null;
+  roles: string[];
+  secret_sha256: Buffer;
+  session_id: Generated<string>;
+  shown_as: string;
+  subject: string | null;
+  tenant_id: string;
+  token_id: string | null;
+  used_at: Timestamp;
+}
+
 export interface AdminToken {
   created_at: Timestamp;
   created_by: string;
@@ -49,8 +71,10 @@ export interface AdminToken {
   revoked_at: Timestamp | null;
   revoked_reason: string | null;
   roles: string[];
+  scopes: string[] | null;
   secret_hmac: Buffer;
   token_id: string;
+  used_at: Timestamp | null;
 }
 
 export interface ApiKey {
@@ -235,6 +259,11 @@ export interface HostUsage {
   status: number;
   tenant: string | null;
   version: string | null;
+}
+
+export interface Installation {
+  first_started_at: Timestamp;
+  is_one: Generated<boolean>;
 }
 
 export interface Instance {
@@ -487,6 +516,19 @@ export interface RevokedToken {
   expires_at: Timestamp;
   jti: string;
   recorded_at: Generated<Timestamp>;
+  tenant_id: string;
+}
+
+export interface SignIn {
+  client_id: string;
+  client_secret_env: string | null;
+  ended_at: Timestamp | null;
+  groups_claim: string;
+  issuer: string;
+  kind: string;
+  revision: Generated<number>;
+  roles: Json;
+  scopes: string[];
   tenant_id: string;
 }
 
@@ -748,6 +790,7 @@ export interface VersionCard {
 
 export interface DB {
   admin_request: AdminRequest;
+  admin_session: AdminSession;
   admin_token: AdminToken;
   api_key: ApiKey;
   application: Application;
@@ -765,6 +808,7 @@ export interface DB {
   facility: Facility;
   host_report: HostReport;
   host_usage: HostUsage;
+  installation: Installation;
   instance: Instance;
   invoice: Invoice;
   invoice_line: InvoiceLine;
@@ -787,6 +831,7 @@ export interface DB {
   reconciliation_exception: ReconciliationException;
   reservation: Reservation;
   revoked_token: RevokedToken;
+  sign_in: SignIn;
   stripe_customer: StripeCustomer;
   stripe_difference: StripeDifference;
   stripe_event: StripeEvent;

@@ -5,6 +5,7 @@ import { systemTransaction, type Database } from '../db/index.ts'
 import {
   KeySets,
   readSigningKeys,
+  RefusedAddresses,
   SeenProofs,
   type FetchKeySet,
   type KnownKeySets,
@@ -36,6 +37,7 @@ export interface Memory {
   readonly decisions: KeptDecisions
   readonly keySets: KnownKeySets
   readonly proofs: SeenProofs
+  readonly refusedAddresses: RefusedAddresses
 }
 
 export const emptyMemory = (): Memory => ({
@@ -44,6 +46,7 @@ export const emptyMemory = (): Memory => ({
   decisions: new KeptDecisions(),
   keySets: new Map(),
   proofs: new SeenProofs(),
+  refusedAddresses: new RefusedAddresses(),
 })
 
 /** The parts that a platform brings. */
@@ -187,6 +190,7 @@ export function assembleGateway(parts: Parts): Gateway {
     findClientAgain: (clientId) => directory.findClientAgain(clientId),
     publishedKeysOf: (client, kid) => keySets.find(client, kid),
     proofs: memory.proofs,
+    refusedAddresses: memory.refusedAddresses,
     issuer: () => parts.issuer(),
     mtlsUrl: () => parts.mtlsUrl(),
     findLicenses: (tenantId) => directory.findLicenses(tenantId),

@@ -12,8 +12,10 @@ export const ownerRoles = ['owner-admin', 'licensing', 'finance', 'auditor'] as 
 /** Who acts in the control plane, or at the command line. */
 export interface Actor {
   readonly kind: 'person' | 'token' | 'bootstrap' | 'command' | 'declarations' | 'system'
-  /** One name, one human or machine: two people are two names. */
+  /** One name, one human or machine: two people are two names. A person's is `<subject> at <issuer>`. */
   readonly name: string
+  /** What people call a signed-in person. Nothing is decided by it: two may be called the same. */
+  readonly shownAs?: string
   readonly roles: readonly Role[]
   /** The tenant whose own administrator this is; undefined: the owner's people, who see every tenant. */
   readonly tenantId: Uuid | undefined
@@ -22,6 +24,8 @@ export interface Actor {
    * runs the machines (the command line, the bootstrap token) is not among them.
    */
   readonly makers?: readonly string[]
+  /** Of a token that is narrower than its roles: ids of operations, or `read`. Undefined: all that its roles may. */
+  readonly scopes?: readonly string[] | undefined
 }
 
 /** As an audit entry names them. */

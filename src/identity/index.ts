@@ -1,14 +1,17 @@
 export { agentOf, areApart, areTwoPeople, ownerRoles, Role, roles, type Actor } from './actor.ts'
 export { claimRequest, pruneAnswers, rememberAnswer, type Answer } from './store-admin-request.ts'
 export {
+  adminTokenDaysMax,
   adminTokensMax,
   authenticateAdmin,
   findMakers,
+  readScope,
   createAdminToken,
   listAdminTokens,
   revokeAdminToken,
   type AdminTokenRefusal,
   type AdminTokenSummary,
+  type LiveToken,
 } from './admin-token.ts'
 export {
   issueToken,
@@ -36,6 +39,7 @@ export {
   type PossessionRefusal,
   type ProofNeeds,
 } from './check-possession.ts'
+export { authenticateSession, type ShownSession } from './authenticate-session.ts'
 export { checkProof, proofAlgorithms, proofRules, type Proof, type ProofReason } from './dpop/check-proof.ts'
 export { SeenProofs } from './dpop/seen-proofs.ts'
 export { base64Url } from './jws.ts'
@@ -51,6 +55,48 @@ export {
 } from './key-sets.ts'
 export { pruneOnce } from './store-replay.ts'
 export { revokeToken } from './store-revoke-token.ts'
+export { isCrossSite, type Provenance } from './sign-in/cross-site.ts'
+export { attemptSeconds, beginAttempt, openAttempt, sealAttempt, secretsOf, type Attempt } from './sign-in/attempt.ts'
+export { localPath } from './sign-in/local-path.ts'
+export type { ProviderFacts } from './sign-in/provider-facts.ts'
+export {
+  ProviderAway,
+  Providers,
+  type ProviderFetch,
+  type ProviderRefusal,
+  type ProvidersNeeds,
+} from './sign-in/providers.ts'
+export { personName, readPerson, type Person, type PersonRefusal } from './sign-in/read-person.ts'
+export {
+  cookieKey,
+  cookieNames,
+  digestOf,
+  isSameCsrfToken,
+  mintSession,
+  readSession,
+} from './sign-in/session-secret.ts'
+export {
+  bootstrapSeconds,
+  decideBootstrap,
+  loadInstallation,
+  noteFirstStart,
+  type BootstrapRefusal,
+} from './store-installation.ts'
+export {
+  beginPersonsSession,
+  beginTokensSession,
+  endSessions,
+  endSessionsOfNobody,
+  idleSeconds,
+  listSessions,
+  pruneSessions,
+  sessionSecondsMax,
+  type LiveSession,
+  type SessionSummary,
+  type WhichSessions,
+} from './store-session.ts'
+export { findClient, listClients, revokeClientTokens, type ClientSummary } from './store-client.ts'
+export { findOwnersProvider, findProvider } from './store-sign-in.ts'
 export { mintApiKey, parseApiKey, type ApiKey } from './api-key.ts'
 export { authenticate, secretHmac, type Credential, type IdentityNeeds, type IdentityRefusal } from './authenticate.ts'
 export {
@@ -91,4 +137,5 @@ export {
   type TenantIdentity,
 } from './store.ts'
 export { Audience, audiences, clinicalPurposes, Purpose, purposes, TenantKind, tenantKinds } from './words.ts'
+export { RefusedAddresses, refusedMax, windowSeconds } from './refused-addresses.ts'
 export { readSigningKeys, signingAlgorithm, type PublishedKey, type SigningKeys } from './signing-keys.ts'

@@ -11,6 +11,7 @@ export interface Current {
   readonly facility: readonly Kept<'facility'>[]
   readonly application: readonly Kept<'application'>[]
   readonly client: readonly Kept<'client'>[]
+  readonly sign_in: readonly Kept<'sign_in'>[]
   /** The highest revision of each. */
   readonly plan: readonly { readonly row: PlanRow; readonly revision: number }[]
   /** The highest revision of each. */

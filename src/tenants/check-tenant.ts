@@ -1,5 +1,6 @@
 import { checkClient } from './check-client.ts'
 import { uncoveredUses } from './check-coverage.ts'
+import { checkSignIn } from './check-sign-in.ts'
 import { danglingName, repeatedNames } from './check-names.ts'
 import type { Declared, Tree } from './declarations.ts'
 import { fileProblem, quoted, type Problem } from './problem.ts'
@@ -40,6 +41,7 @@ export function checkTenant(name: string, tenant: Declared<TenantFile>, tree: Tr
       ...uncoveredUses({ source, path, application, license: tree.licenses.get(name)?.value, models: tree.models }),
     )
   }
+  problems.push(...checkSignIn(tenant))
   if (!tree.licenses.has(name))
     problems.push(
       fileProblem(source.file, {

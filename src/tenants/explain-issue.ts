@@ -43,7 +43,7 @@ interface Place {
 const nameOf = (path: Path): string => path.findLast((key) => typeof key === 'string') ?? 'the file'
 
 const mayHoldSecret = (path: Path): boolean =>
-  path.includes('credential') || path.at(-1) === 'url' || path.includes('jwks')
+  path.includes('credential') || path.at(-1) === 'url' || path.includes('jwks') || path.at(-1) === 'clientSecretEnv'
 
 const privateKey = (member: string): Words => ({
   message: `${quoted(member)} is a private member: it must never stand here`,

@@ -194,6 +194,30 @@ export const fields: Readonly<Record<string, Field>> = {
   'tenant.applications[].client.jwks.keys[].x': field('EC and OKP: the x coordinate.', '"…"'),
   'tenant.applications[].client.jwks.keys[].y': field('EC: the y coordinate.', '"…"'),
 
+  'tenant.signIn': field(
+    'Where the organization’s own people sign in for the console and the admin API (OpenID Connect).',
+    '{ issuer: https://login.lakeside.example, clientId: formulary, groupsClaim: groups, roles: { formulary-admins: tenant-admin } }',
+  ),
+  'tenant.signIn.issuer': field(
+    'The address of the provider, as its metadata says it. Register <ADMIN_URL>/sign-in/callback/<tenant> there.',
+    'https://login.lakeside.example',
+  ),
+  'tenant.signIn.clientId': field('What the provider calls Formulary.', 'formulary'),
+  'tenant.signIn.clientSecretEnv': field(
+    'An environment variable that holds our secret there; absent for a public client.',
+    'LAKESIDE_SIGN_IN_SECRET',
+  ),
+  'tenant.signIn.scopes': field(
+    'What is asked of the provider; openid is among it. Some tell groups only for a scope of their own.',
+    '[openid, profile]',
+  ),
+  'tenant.signIn.groupsClaim': field('The claim that lists the groups of whoever signs in.', 'groups'),
+  'tenant.signIn.roles': field(
+    'Which role a group has here. Of the owner: owner-admin, licensing, finance, auditor; of others: tenant-admin, tenant-viewer.',
+    '{ formulary-admins: tenant-admin, formulary-readers: tenant-viewer }',
+  ),
+  'tenant.signIn.roles.*': field('The role of the group.', 'tenant-admin'),
+
   'license.license': field('The number on the contract; never used twice.', 'LIC-2026-0001'),
   'license.plan': field('The plan that prices its use.', 'standard-2026'),
   'license.term': field(

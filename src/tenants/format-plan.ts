@@ -1,7 +1,7 @@
 import { assertNever } from '../kernel/index.ts'
 import { instantText } from './document.ts'
 import type { Change, Plan } from './change.ts'
-import type { ClientRow } from './rows.ts'
+import type { ClientRow, SignInRow } from './rows.ts'
 
 /**
  * A plan as a diff for a terminal: what ends comes first, because it is what nobody may overlook; then what is added
@@ -37,6 +37,8 @@ function ending(change: Change): string {
       return `${named}  ended: its keys open nothing from now on`
     case 'client':
       return `${named}  ended: it gets no tokens, and those that it has open nothing from now on`
+    case 'sign_in':
+      return `${named}  ended: nobody signs in there, and whoever has is signed out`
     case 'facility':
       return `${named}  ended`
     default:
@@ -81,6 +83,8 @@ function summary(change: Change): string {
       return `${change.row.audience}, ${change.row.purposes.join(' ')}, ${change.row.scopes.join(' ')}`
     case 'client':
       return `client id ${change.row.clientId}, ${change.row.profile}, ${keysWords(change.row)}`
+    case 'sign_in':
+      return `${change.row.issuer}, ${groupsWords(change.row)}`
     case 'license': {
       const { row } = change
       const evaluation = row.evaluation ? 'evaluation, ' : ''
@@ -95,6 +99,11 @@ function summary(change: Change): string {
 
 const keysWords = ({ jwksUri, keys }: ClientRow): string =>
   jwksUri === undefined ? `keys ${(keys ?? []).map(({ kid }) => kid).join(', ')}` : `keys at ${jwksUri}`
+
+const groupsWords = ({ roles }: SignInRow): string =>
+  Object.entries(roles)
+    .map(([group, role]) => `${group} as ${role}`)
+    .join(', ')
 
 function total(changes: readonly Change[]): string {
   const count = (...acts: Change['act'][]) => changes.filter(({ act }) => acts.includes(act)).length

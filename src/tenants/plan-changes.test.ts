@@ -20,6 +20,7 @@ const nothing: Current = {
   facility: [],
   application: [],
   client: [],
+  sign_in: [],
   license: [],
   policy: [],
   release: { standings: new Map(), pins: [], notices: [] },
@@ -67,6 +68,8 @@ function done(current: Current, changes: readonly Change[]): Current {
         return { ...held, application: put(held.application, nameOf.application, { row: change.row, ended }) }
       case 'client':
         return { ...held, client: put(held.client, nameOf.client, { row: change.row, ended }) }
+      case 'sign_in':
+        return { ...held, sign_in: put(held.sign_in, nameOf.sign_in, { row: change.row, ended }) }
       case 'plan':
         return { ...held, plan: put(held.plan, nameOf.plan, { row: change.row, revision: change.revision }) }
       case 'license': {

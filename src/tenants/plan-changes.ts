@@ -33,6 +33,7 @@ export function planChanges(current: Current, declared: Declarations, now: Insta
   const applications = current.application.filter(({ row }) => tenants.has(row.tenant))
   const programs = new Set(rows.application.map(programOf))
   const clients = current.client.filter(({ row }) => programs.has(programOf(row)))
+  const signIns = current.sign_in.filter(({ row }) => tenants.has(row.tenant))
   // A tenant that never restricted anything has no row that says so.
   const restricted = new Set(current.policy.map(({ row }) => nameOf.policy(row)))
   const policyRows = rows.policy.filter((row) => row.policies.length > 0 || restricted.has(nameOf.policy(row)))
@@ -45,6 +46,7 @@ export function planChanges(current: Current, declared: Declarations, now: Insta
     ...compare('facility', nameOf.facility, facilities, rows.facility),
     ...compare('application', nameOf.application, applications, rows.application),
     ...compare('client', nameOf.client, clients, rows.client),
+    ...compare('sign_in', nameOf.sign_in, signIns, rows.sign_in),
     ...revise('license', nameOf.license, licenseDocument, current.license, rows.license),
     ...revise('policy', nameOf.policy, policyWords, current.policy, policyRows),
   ]

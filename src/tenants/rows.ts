@@ -4,6 +4,7 @@ import {
   type Profile,
   type PublicJwk,
   type Purpose,
+  type Role,
   type Scope,
   type SenderConstraint,
   type TenantKind,
@@ -26,6 +27,7 @@ export interface Rows {
   readonly facility: readonly FacilityRow[]
   readonly application: readonly ApplicationRow[]
   readonly client: readonly ClientRow[]
+  readonly sign_in: readonly SignInRow[]
   readonly license: readonly LicenseRow[]
   readonly policy: readonly PolicyRow[]
 }
@@ -97,6 +99,16 @@ export type ClientRow = {
   readonly jwksUri: string | undefined
   readonly keys: readonly PublicJwk[] | undefined
 }
+/** The provider of a tenant's own people. */
+export type SignInRow = {
+  readonly tenant: string
+  readonly issuer: string
+  readonly clientId: string
+  readonly clientSecretEnv: string | undefined
+  readonly scopes: readonly string[]
+  readonly groupsClaim: string
+  readonly roles: Readonly<Record<string, Role>>
+}
 export type LicenseRow = LicenseGrant & { readonly tenant: string }
 /** The owner's policies, or those of one tenant; empty for a tenant that restricts nothing. */
 export type PolicyRow = {
@@ -165,6 +177,9 @@ export function rowsOf(declared: Declarations): Rows {
             ],
       ),
     ),
+    sign_in: tenants.flatMap(({ tenant, signIn }) =>
+      signIn === undefined ? [] : [{ tenant, ...signIn, clientSecretEnv: signIn.clientSecretEnv }],
+    ),
     license: declared.tenants.map(({ tenant, license }) => ({
       tenant: tenant.value.tenant,
       ...grantIn(license.value),
@@ -186,6 +201,7 @@ export const nameOf = {
   facility: (row: FacilityRow) => `${row.tenant}/${row.facility}`,
   application: (row: ApplicationRow) => `${row.tenant}/${row.application}`,
   client: (row: ClientRow) => row.clientId,
+  sign_in: (row: SignInRow) => row.tenant,
   license: (row: LicenseRow) => `${row.tenant}/${row.license}`,
   // No tenant is called so: it is a reserved name.
   policy: (row: PolicyRow) => row.tenant ?? 'policies',

@@ -9,6 +9,7 @@ import {
   Profile,
   PublicJwk,
   Purpose,
+  Role,
   scopes,
   SenderConstraint,
   TenantKind,
@@ -54,7 +55,7 @@ const Address = z
 
 /** Set by whoever runs the gateway, for the gateway: a declaration must not send one of these to a model host. */
 const gatewayVariable =
-  /^(PORT|ADMIN_PORT|HOST|DATABASE_URL|DATA_DIR|TENANTS_DIR|REDIS_URL|OWNER_TOKEN|MODEL_HOST|WORKERS|KEY_PEPPER|SIGNING_KEY)$|^(STRIPE|PG|NODE|AWS|AZURE|GOOGLE)_?/
+  /^(PORT|ADMIN_PORT|HOST|PUBLIC_URL|ADMIN_URL|DATABASE_(?:OWNER_)?URL|DATA_DIR|TENANTS_DIR|REDIS_URL|OWNER_TOKEN|MODEL_HOST|WORKERS|KEY_PEPPER|SIGNING_KEY)$|^(STRIPE|PG|NODE|AWS|AZURE|GOOGLE)_?/
 const VariableName = z
   .string()
   .regex(/^[A-Z][A-Z0-9_]{0,127}$/, 'the name of an environment variable, such as EAST_KEY; never the secret itself')
@@ -147,12 +148,41 @@ const Application = z.strictObject({
   client: Client.optional(),
 })
 
+/** As it stands in the provider's own metadata, to the letter. Plain http is for development. */
+const Issuer = z
+  .string()
+  .max(2000)
+  .refine(
+    (text) => URL.canParse(text) && /^https?:\/\/[^\s\\@?#]+$/.test(text),
+    'the https address of the provider, as its metadata says it, such as https://login.lakeside.example',
+  )
+const ClaimText = z
+  .string()
+  .min(1)
+  .max(200)
+  .regex(/^[^\p{Cc}]*$/u, 'text without control characters')
+/** RFC 6749, section 3.3. */
+const ScopeToken = z.string().regex(/^[\x21\x23-\x5b\x5d-\x7e]{1,100}$/, 'a scope of the provider, without spaces')
+
+/** Where an organization's own people sign in, and what their groups make them here. */
+const SignIn = z.strictObject({
+  issuer: Issuer,
+  clientId: ClaimText,
+  clientSecretEnv: VariableName.optional(),
+  scopes: z.array(ScopeToken).min(1).max(20).default(['openid', 'profile']),
+  groupsClaim: ClaimText,
+  roles: z
+    .record(ClaimText, Role)
+    .refine((roles) => Object.keys(roles).length >= 1 && Object.keys(roles).length <= 100, 'from 1 to 100 groups'),
+})
+
 export const TenantFile = z.strictObject({
   tenant: slug,
   name: Title,
   kind: TenantKind,
   facilities: z.array(Facility).min(1).max(1000),
   applications: z.array(Application).min(1).max(1000),
+  signIn: SignIn.optional(),
 })
 export type TenantFile = z.infer<typeof TenantFile>
 

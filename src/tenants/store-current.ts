@@ -7,6 +7,7 @@ import {
   Profile,
   PublicJwk,
   Purpose,
+  Role,
   senderConstraintOf,
   TenantKind,
 } from '../identity/index.ts'
@@ -20,6 +21,7 @@ import type { Current } from './change.ts'
 const Protocol = z.enum(protocols)
 const Purposes = z.array(Purpose)
 const KeySet = z.object({ keys: z.array(PublicJwk) })
+const Mapping = z.record(z.string(), Role)
 const Scopes = z.array(z.enum(scopes))
 
 /** All that the declarations are compared with, in one transaction over all tenants. */
@@ -30,6 +32,7 @@ export async function loadCurrent(tx: Tx, now: Instant): Promise<Current> {
   const facilities = await tx.selectFrom('facility').selectAll().execute()
   const applications = await tx.selectFrom('application').selectAll().execute()
   const clients = await tx.selectFrom('client').selectAll().execute()
+  const signIns = await tx.selectFrom('sign_in').selectAll().execute()
   const licenses = await loadLicenses(tx, 'all')
   const released = await loadVersions(tx)
   return {
@@ -70,6 +73,18 @@ export async function loadCurrent(tx: Tx, now: Instant): Promise<Current> {
         certificates: row.certificates,
         jwksUri: row.jwks_uri ?? undefined,
         keys: row.jwks === null ? undefined : KeySet.parse(row.jwks).keys,
+      },
+      ended: row.ended_at !== null,
+    })),
+    sign_in: signIns.map((row) => ({
+      row: {
+        tenant: named(row.tenant_id),
+        issuer: row.issuer,
+        clientId: row.client_id,
+        clientSecretEnv: row.client_secret_env ?? undefined,
+        scopes: row.scopes,
+        groupsClaim: row.groups_claim,
+        roles: Mapping.parse(row.roles),
       },
       ended: row.ended_at !== null,
     })),

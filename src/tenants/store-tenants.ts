@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import { assert } from '../kernel/index.ts'
 import type { Tx } from '../db/index.ts'
 import { ended, is, portions, written } from './changed-rows.ts'
@@ -29,7 +30,7 @@ export type TenantIds = ReadonlyMap<string, string>
 
 /** Of the tenants that something else changes of; none are asked for when nothing does. */
 export async function tenantIds(tx: Tx, changes: readonly Change[]): Promise<TenantIds> {
-  if (!changes.some(({ what }) => ['facility', 'application', 'client', 'license', 'policy'].includes(what)))
+  if (!changes.some(({ what }) => ['facility', 'application', 'client', 'sign_in', 'license', 'policy'].includes(what)))
     return new Map()
   const rows = await tx.selectFrom('tenant').select(['tenant', 'tenant_id']).execute()
   return new Map(rows.map((row) => [row.tenant, row.tenant_id]))
@@ -133,5 +134,25 @@ export async function applyClients(tx: Tx, changes: readonly Change[], ids: Tena
       .set((eb) => ({ ended_at: at, revision: eb('revision', '+', 1) }))
       .where('tenant_id', '=', idOf(ids, tenant))
       .where('application', '=', application)
+      .execute()
+}
+
+/** Each change counts: whoever signed in at the provider as it was before is signed out. */
+export async function applySignIns(tx: Tx, changes: readonly Change[], ids: TenantIds, at: Date): Promise<void> {
+  for (const rows of written(changes.filter(is('sign_in'))))
+    for (const row of rows)
+      await sql`
+        insert into sign_in (tenant_id, kind, issuer, client_id, client_secret_env, scopes, groups_claim, roles)
+        select tenant_id, kind, ${row.issuer}, ${row.clientId}, ${row.clientSecretEnv ?? null}, ${[...row.scopes]}::text[],
+          ${row.groupsClaim}, ${JSON.stringify(row.roles)}::jsonb
+        from tenant where tenant_id = ${idOf(ids, row.tenant)}
+        on conflict (tenant_id) do update set issuer = excluded.issuer, client_id = excluded.client_id,
+          client_secret_env = excluded.client_secret_env, scopes = excluded.scopes, groups_claim = excluded.groups_claim,
+          roles = excluded.roles, revision = sign_in.revision + 1, ended_at = null`.execute(tx)
+  for (const { tenant } of ended(changes.filter(is('sign_in'))))
+    await tx
+      .updateTable('sign_in')
+      .set((eb) => ({ ended_at: at, revision: eb('revision', '+', 1) }))
+      .where('tenant_id', '=', idOf(ids, tenant))
       .execute()
 }

@@ -13,6 +13,7 @@ import {
   applyApplications,
   applyClients,
   applyFacilities,
+  applySignIns,
   applyTenants,
   idOf,
   tenantIds,
@@ -32,6 +33,7 @@ export async function applyChanges(tx: Tx, changes: readonly Change[], by: Apply
   await applyFacilities(tx, changes, ids, at)
   await applyApplications(tx, changes, ids, at)
   await applyClients(tx, changes, ids, at)
+  await applySignIns(tx, changes, ids, at)
   await appendLicenses(tx, changes, ids, by)
   await announceSunsets(tx, changes, by)
   await appendPolicies(tx, changes, ids, { recordedBy: by.actor.name, at })

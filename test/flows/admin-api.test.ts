@@ -1,7 +1,7 @@
 import { Agent } from 'undici'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { testTree } from '../support/declarations.ts'
-import { openAdmin, testOwnerToken, type Admin } from '../support/admin.ts'
+import { openAdmin, type Admin } from '../support/admin.ts'
 import { callChat } from '../support/model-call.ts'
 import { openHouse, type House } from '../support/house.ts'
 
@@ -287,10 +287,11 @@ describe('a license', () => {
     expect((await sign(puppet, 'technical')).status).toBe(200)
     expect(await sign(chief, 'clinical')).toMatchObject({ status: 409, body: { reason: 'sign_offs_of_one_person' } })
 
-    const { body } = await admin.ask('GET /admin-tokens', { token: testOwnerToken })
+    const owner = await admin.token({ name: 'The owner', roles: ['owner-admin'] })
+    const { body } = await admin.ask('GET /admin-tokens', { token: owner })
     const tokenId = body.data.find(({ name }) => name === 'Puppet')?.token_id
     const revoked = await admin.ask(`POST /admin-tokens/${tokenId}/revoke`, {
-      token: testOwnerToken,
+      token: owner,
       body: { reason: 'a test' },
     })
     expect(revoked.status).toBe(200)

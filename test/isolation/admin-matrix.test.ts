@@ -3,14 +3,15 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { adminOpenApiDocument } from '../../src/admin/index.ts'
 import { systemTransaction } from '../../src/db/index.ts'
-import { parseApiKey, roles, type Role } from '../../src/identity/index.ts'
 import { closePeriod, monthOf } from '../../src/billing/index.ts'
+import { ownerRoles, parseApiKey, roles, type Role } from '../../src/identity/index.ts'
 import { instant, isoOf, plusDays } from '../../src/kernel/index.ts'
 import { nodeSha256 } from '../../src/platform/node/ports.ts'
 import { issueNotice } from '../../src/release/index.ts'
 import { use } from '../billing/month.ts'
 import { openAdmin, testOwnerToken, type Admin, type Told } from '../support/admin.ts'
 import { openHouse, tester, type House } from '../support/house.ts'
+import { openSession, quietProvider, type OpenedSession } from '../support/session.ts'
 import { adminOperations, type About, type AdminOperation } from './admin-operations.ts'
 
 const nobody: About = {
@@ -20,6 +21,7 @@ const nobody: About = {
   keyId: 'nobodyskey00',
   notice: randomUUID(),
   invoice: 'INV-999999',
+  session: randomUUID(),
 }
 const operations = adminOperations(nobody)
 
@@ -27,12 +29,27 @@ let house: House
 let admin: Admin
 let lakeside: About
 const tokens = new Map<Role, string>()
+/** Of people who have signed in, one per role. */
+const sessions = new Map<Role, OpenedSession>()
 beforeAll(async () => {
-  house = await openHouse()
+  const ofOne = quietProvider('tenant-admin', 'tenant-viewer')
+  house = await openHouse({
+    replace: {
+      'clinic/tenant.yaml': (text) => text + quietProvider(...ownerRoles),
+      'lakeside/tenant.yaml': (text) =>
+        text.replace(
+          /(application: ehr,.*) \}/,
+          '$1, client: { profile: smart, jwksUri: "https://ehr.test/jwks.json" } }',
+        ) + ofOne,
+      'prairie/tenant.yaml': (text) => text + ofOne,
+    },
+  })
   admin = await openAdmin(house)
   for (const role of roles) {
-    const tenant = role.startsWith('tenant-') ? { tenant: 'prairie' } : {}
+    const isOfTenant = role.startsWith('tenant-')
+    const tenant = isOfTenant ? { tenant: 'prairie' } : {}
     tokens.set(role, await admin.token({ name: `a ${role}`, roles: [role], ...tenant }))
+    sessions.set(role, await signedIn(isOfTenant ? 'prairie' : 'clinic', role))
   }
   lakeside = {
     tenant: 'lakeside',
@@ -41,12 +58,22 @@ beforeAll(async () => {
     keyId: parseApiKey(await house.key('lakeside/ehr'))?.keyId ?? '',
     notice: await noticeToLakeside(),
     invoice: await invoiceToLakeside(),
+    session: await sessionOfLakeside(),
   }
 })
 afterAll(async () => {
   await admin.stop()
   await house.stop()
 })
+
+const signedIn = (tenant: string, role: Role) =>
+  openSession(house, admin.url, { tenant, role, subject: `${role} of ${tenant}` })
+
+async function sessionOfLakeside(): Promise<string> {
+  const { cookie } = await signedIn('lakeside', 'tenant-admin')
+  const told = await admin.ask('GET /session', { headers: { cookie } })
+  return told.body.session_id
+}
 
 async function noticeToLakeside(): Promise<string> {
   const issued = await systemTransaction(house.database, 'administer', (tx) =>
@@ -80,13 +107,26 @@ async function invoiceToLakeside(): Promise<string> {
 
 const ask = (
   { method, path, body, ifMatch }: AdminOperation,
-  token: string | undefined,
+  shown: string | OpenedSession | undefined,
   headers: Readonly<Record<string, string>> = {},
 ): Promise<Told> =>
-  admin.ask(`${method} ${path}`, { token, body, ifMatch: ifMatch === true ? '*' : undefined, headers })
+  admin.ask(`${method} ${path}`, {
+    ...(typeof shown === 'string' ? { token: shown } : { session: shown }),
+    body,
+    ifMatch: ifMatch === true ? '*' : undefined,
+    headers,
+  })
 
 const countRows = async (): Promise<string> => {
-  const tables = ['audit_entry', 'admin_request', 'admin_token', 'change_request', 'api_key', 'license_act']
+  const tables = [
+    'audit_entry',
+    'admin_request',
+    'admin_token',
+    'admin_session',
+    'change_request',
+    'api_key',
+    'license_act',
+  ]
   const counts = await Promise.all(
     tables.map((table) => house.database.systemPool.query<{ rows: string }>(`select count(*) as rows from ${table}`)),
   )
@@ -104,7 +144,8 @@ test('the matrix has every operation of the OpenAPI document, and no other', () 
 })
 
 describe('who shows no valid token meets one answer, and writes nothing:', () => {
-  const strangers: readonly (readonly [string, () => Promise<string | undefined> | string | undefined])[] = [
+  type Shown = string | OpenedSession | undefined
+  const strangers: readonly (readonly [string, () => Promise<Shown> | Shown])[] = [
     ['nothing', () => undefined],
     ['a word', () => 'secret'],
     ['a token with a typo', () => `${tokens.get('owner-admin')?.slice(0, -1)}_`],
@@ -113,17 +154,54 @@ describe('who shows no valid token meets one answer, and writes nothing:', () =>
     ['half an owner token', () => testOwnerToken.slice(0, -1)],
     ['an expired token', () => admin.token({ name: 'x', roles: ['owner-admin'], at: Date.now() - 3 * 86_400_000 })],
     ['a revoked token', revoked],
+    ['a session that is made up', () => session(`formulary-session=${'A'.repeat(43)}.${'A'.repeat(43)}`)],
+    ['a session’s cookie with another signature', () => changed((cookie) => cookie.slice(0, -2) + 'AA')],
+    ['a session’s cookie with another id', () => changed((cookie) => cookie.replace(/=.../, '=AAA'))],
+    ['a session that was ended', () => spoilt(`ended_at = now()`)],
+    ['a session that nobody used for half an hour', () => spoilt(`used_at = now() - interval '30 minutes'`)],
+    ['a session of eight hours ago', () => spoilt(`began_at = now() - interval '9 hours', ends_at = now()`)],
+    ['a session of a provider that has changed since', () => outlived(`update sign_in set revision = revision + 1`)],
+    ['a session of a provider that has ended', () => outlived(`update sign_in set ended_at = now()`)],
+    ['a session of a tenant that has ended', () => outlived(`update tenant set ended_at = now()`)],
+    ['a session’s cookie as a bearer token', () => sessions.get('owner-admin')?.cookie.split('=')[1]],
     ['a token of a tenant that has ended', ended],
   ]
   test.each(strangers)('%s', async (_, shown) => {
-    const token = await shown()
+    const stranger = await shown()
     const before = await countRows()
-    const answers = await Promise.all(operations.map((operation) => ask(operation, token)))
+    const answers = await Promise.all(operations.map((operation) => ask(operation, stranger)))
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([401]))
     expect(new Set(answers.map(({ body }) => JSON.stringify(body))).size).toBe(1)
     expect(answers.every(({ headers }) => headers.get('www-authenticate')?.startsWith('Bearer'))).toBe(true)
     expect(await countRows()).toBe(before)
+    for (const table of ['tenant', 'sign_in'])
+      await house.database.systemPool.query(`update ${table} set ended_at = null where ended_at is not null`)
   })
+
+  const session = (cookie: string): OpenedSession => ({ cookie, csrfToken: 'none' })
+
+  const changed = (change: (cookie: string) => string): OpenedSession | undefined => {
+    const one = sessions.get('owner-admin')
+    return one && { ...one, cookie: change(one.cookie) }
+  }
+
+  /** A session of its own, which then is no good any more. */
+  async function spoilt(set: string): Promise<OpenedSession> {
+    const one = await signedIn('clinic', 'owner-admin')
+    await house.database.systemPool.query(
+      `update admin_session set ${set} where session_id = (select session_id from admin_session order by session_id desc limit 1)`,
+    )
+    return one
+  }
+
+  /** A session of its own, whose tenant or provider then is not what it was. */
+  async function outlived(statement: string): Promise<OpenedSession> {
+    const one = await signedIn('lakeside', 'tenant-admin')
+    await house.database.systemPool.query(
+      `${statement} where tenant_id = (select tenant_id from tenant where tenant = 'lakeside')`,
+    )
+    return one
+  }
 
   async function revoked(): Promise<string> {
     const token = await admin.token({ name: 'revoked', roles: ['owner-admin'] })
@@ -155,7 +233,31 @@ describe.each(roles)('as %s', (role) => {
   })
 })
 
-describe('a tenant’s administrator', () => {
+describe.each(roles)('signed in as %s', (role) => {
+  test.each(operations.map((operation) => [operation.id, operation] as const))('%s', async (_, operation) => {
+    const session = sessions.get(role)
+    const { status, body } = await ask(operation, session)
+    if (operation.roles.includes(role)) {
+      expect([200, 404, 409, 422]).toContain(status)
+      expect(JSON.stringify(body)).not.toContain('role_missing')
+    } else expect({ status, reason: body.reason }).toEqual({ status: 403, reason: 'role_missing' })
+    if (operation.method === 'GET') return
+    // The same, as another site's page would send it: the cookie alone, or with a token that it cannot know.
+    for (const forged of [
+      { 'x-csrf-token': '' },
+      { 'x-csrf-token': 'A'.repeat(43) },
+      { origin: 'https://elsewhere.example' },
+      { 'sec-fetch-site': 'cross-site' },
+      { 'sec-fetch-site': 'same-site' },
+    ])
+      expect((await ask(operation, session, forged)).body.reason).toBe('cross_site_request')
+  })
+})
+
+describe.each([
+  ['a token', () => tokens.get('tenant-admin')],
+  ['a session', () => sessions.get('tenant-admin')],
+] as const)('a tenant’s administrator with %s', (_, shown) => {
   test.each(
     operations
       .filter(({ roles: may }) => may.includes('tenant-admin'))
@@ -163,27 +265,27 @@ describe('a tenant’s administrator', () => {
   )('finds nothing of another tenant by %s', async (id, isOfTenant) => {
     const operation = adminOperations(lakeside).find((one) => one.id === id)
     if (operation === undefined) throw new Error(`no ${id}`)
-    const told = await ask(operation, tokens.get('tenant-admin'))
+    const told = await ask(operation, shown())
     if (isOfTenant) expect(told.status).toBe(404)
-    expect(JSON.stringify(told.body).replaceAll(/no (tenant|license) (lakeside|LIC-LAKESIDE)/g, '')).not.toMatch(
-      /lakeside/i,
-    )
+    expect(
+      JSON.stringify(told.body).replaceAll(/no (tenant|license|client) (lakeside(\.ehr)?|LIC-LAKESIDE)/g, ''),
+    ).not.toMatch(/lakeside/i)
     // The same question of one who may: it was about something that is there.
     if (isOfTenant && operation.method === 'GET')
       expect((await ask(operation, tokens.get('owner-admin'))).status).toBe(200)
   })
+})
 
-  test('keeps the keys of its own applications', async () => {
-    const token = tokens.get('tenant-admin')
-    const made = await admin.ask('POST /tenants/prairie/applications/trial/keys', { token, body: {} })
-    expect(made.status).toBe(201)
-    const rotated = await admin.ask(`POST /keys/${made.body.key_id}/rotate`, { token, body: {} })
-    expect(rotated.status).toBe(201)
-    const keys = await admin.ask('GET /tenants/prairie/keys', { token })
-    expect(keys.body.data.map(({ tenant }) => tenant)).toEqual(['prairie', 'prairie'])
-    const entries = await admin.ask('GET /audit', { token })
-    expect(entries.body.data.map(({ action }) => action)).toEqual(expect.arrayContaining(['key.create', 'key.rotate']))
-  })
+test('a tenant’s administrator keeps the keys of its own applications', async () => {
+  const token = tokens.get('tenant-admin')
+  const made = await admin.ask('POST /tenants/prairie/applications/trial/keys', { token, body: {} })
+  expect(made.status).toBe(201)
+  const rotated = await admin.ask(`POST /keys/${made.body.key_id}/rotate`, { token, body: {} })
+  expect(rotated.status).toBe(201)
+  const keys = await admin.ask('GET /tenants/prairie/keys', { token })
+  expect(keys.body.data.map(({ tenant }) => tenant)).toEqual(['prairie', 'prairie'])
+  const entries = await admin.ask('GET /audit', { token })
+  expect(entries.body.data.map(({ action }) => action)).toEqual(expect.arrayContaining(['key.create', 'key.rotate']))
 })
 
 /** The checksum of a minted secret, computed here once more. */

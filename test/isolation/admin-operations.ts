@@ -20,6 +20,7 @@ export interface About {
   readonly keyId: string
   readonly notice: string
   readonly invoice: string
+  readonly session: string
 }
 
 const everybody: readonly Role[] = ['owner-admin', 'licensing', 'finance', 'auditor', 'tenant-admin', 'tenant-viewer']
@@ -28,6 +29,7 @@ const office: readonly Role[] = ['owner-admin', 'licensing']
 const keepers: readonly Role[] = [...office, 'tenant-admin']
 
 const finance: readonly Role[] = ['owner-admin', 'finance']
+const exporters: readonly Role[] = ['owner-admin', 'finance', 'auditor', 'tenant-admin']
 const auditors: readonly Role[] = [...finance, 'auditor']
 const payers: readonly Role[] = [...auditors, 'tenant-admin', 'tenant-viewer']
 const deciders: readonly Role[] = [...office, 'finance']
@@ -43,10 +45,12 @@ export function adminOperations({
   keyId,
   notice,
   invoice,
+  session,
 }: About): readonly AdminOperation[] {
   const grant = { license, plan: 'standard' }
   const version = '/models/scribe/versions/9.9.9'
-  const month = `/licenses/${license}/periods/${new Date().toISOString().slice(0, 7)}`
+  const thisMonth = new Date().toISOString().slice(0, 7)
+  const month = `/licenses/${license}/periods/${thisMonth}`
   const next = new Date(Date.UTC(new Date().getUTCFullYear(), new Date().getUTCMonth() + 1)).toISOString().slice(0, 7)
   const nobody = '00000000-0000-4000-8000-000000000000'
   const read = (id: string, path: string, roles: readonly Role[], isOfTenant = false): AdminOperation => ({
@@ -71,6 +75,12 @@ export function adminOperations({
     act('createKey', `/tenants/${tenant}/applications/${application}/keys`, keepers, { body: {}, isOfTenant: true }),
     act('rotateKey', `/keys/${keyId}/rotate`, keepers, { body: {}, isOfTenant: true }),
     act('revokeKey', `/keys/${keyId}/revoke`, keepers, { body: reason, isOfTenant: true }),
+    read('listClients', `/tenants/${tenant}/clients`, everybody, true),
+    read('getClient', `/clients/${tenant}.${application}`, everybody, true),
+    act('revokeClientTokens', `/clients/${tenant}.${application}/revoke-tokens`, keepers, {
+      body: reason,
+      isOfTenant: true,
+    }),
     read('listLicenses', '/licenses', everybody),
     act('createLicense', `/tenants/${tenant}/licenses`, office, { body: { grant } }),
     read('getLicense', `/licenses/${license}`, everybody, true),
@@ -133,10 +143,21 @@ export function adminOperations({
       body: reason,
       ifMatch: true,
     }),
+    read('exportFocus', `/exports/focus/cost-and-usage?month=${thisMonth}&license=${license}`, exporters, true),
+    read('exportJournal', `/exports/journal?month=${thisMonth}&tenant=${tenant}`, auditors),
+    read('exportUsage', `/exports/usage/${license}?month=${thisMonth}`, exporters, true),
+    read('exportEvidence', `/exports/evidence/${license}?month=${thisMonth}`, exporters, true),
     read('listAuditEntries', `/audit?tenant=${tenant}`, [...office, 'auditor', 'tenant-admin'], true),
     read('listAdminTokens', '/admin-tokens', ['owner-admin', 'auditor']),
     act('createAdminToken', '/admin-tokens', ['owner-admin'], { body: { name: 'x', roles: ['tenant-admin'] } }),
     act('revokeAdminToken', `/admin-tokens/none/revoke`, ['owner-admin'], { body: reason }),
+    read('getSession', '/session', everybody),
+    read('listSessions', `/sessions?tenant=${tenant}`, ['owner-admin', 'auditor', 'tenant-admin'], true),
+    act('endSessions', '/sessions/end', ['owner-admin', 'tenant-admin'], {
+      body: { tenant, ...reason },
+      isOfTenant: true,
+    }),
+    act('endSession', `/sessions/${session}/end`, ['owner-admin', 'tenant-admin'], { body: reason, isOfTenant: true }),
     read('listChangeRequests', '/change-requests', owners),
     read('getChangeRequest', `/change-requests/${nobody}`, owners),
     act('approveChangeRequest', `/change-requests/${nobody}/approve`, deciders, { body: reason }),

@@ -3,6 +3,10 @@ import type { Database } from '../../src/db/index.ts'
 /** A row for each tenant in the tables of the control plane and of Stripe, and one in those that belong to nobody. */
 export async function fillEdges(database: Database, tenantIds: readonly string[]): Promise<void> {
   const { systemPool: pool } = database
+  await pool.query(
+    `insert into admin_token (token_id, name, roles, secret_hmac, pepper_version, created_at, created_by, makers, expires_at)
+     values ('token', 'a test', '{auditor}', '\\x00', 1, now(), 'a test', '{}', now() + interval '1 day')`,
+  )
   for (const [index, tenantId] of tenantIds.entries()) {
     await pool.query(
       `insert into admin_request (tenant_id, actor, idempotency_key, request_sha256) values ($1, 'a test', 'key', '\\x00')`,
@@ -12,6 +16,16 @@ export async function fillEdges(database: Database, tenantIds: readonly string[]
       tenantId,
       `cus_${index}`,
     ])
+    await pool.query(
+      `insert into sign_in (tenant_id, kind, issuer, client_id, scopes, groups_claim, roles)
+       select tenant_id, kind, 'https://idp.test', 'formulary', '{openid}', 'groups', '{}' from tenant where tenant_id = $1`,
+      [tenantId],
+    )
+    await pool.query(
+      `insert into admin_session (tenant_id, secret_sha256, token_id, name, shown_as, roles, began_at, used_at, ends_at)
+       values ($1::uuid, sha256(convert_to($1::uuid::text, 'UTF8')), 'token', 'a test', 'a test', '{tenant-viewer}', now(), now(), now() + interval '1 hour')`,
+      [tenantId],
+    )
     await pool.query(`insert into stripe_lane (tenant_id, meter, held_until) values ($1, 'm', now())`, [tenantId])
     await pool.query(
       `insert into stripe_usage (tenant_id, meter, hour, revision, quantity, written_at)
@@ -55,6 +69,7 @@ export async function fillEdges(database: Database, tenantIds: readonly string[]
   await pool.query(
     `insert into reconciliation_candidate (run_id, request_id) values (gen_random_uuid(), gen_random_uuid())`,
   )
+  await pool.query(`insert into installation (first_started_at) values (now()) on conflict do nothing`)
   await pool.query(`insert into stripe_meter (meter, meter_id, recorded_at) values ('m', 'mtr_1', now())`)
   await pool.query(`insert into stripe_product (sku, product, recorded_at) values ('m', 'prod_1', now())`)
   await pool.query(
@@ -62,10 +77,6 @@ export async function fillEdges(database: Database, tenantIds: readonly string[]
      values ('k', 'm', 'standard', 1, 'price_1', '{}', now())`,
   )
   await pool.query(`insert into stripe_event (event_id, type, received_at) values ('evt_1', 'invoice.paid', now())`)
-  await pool.query(
-    `insert into admin_token (token_id, name, roles, secret_hmac, pepper_version, created_at, created_by, makers, expires_at)
-     values ('token', 'a test', '{auditor}', '\\x00', 1, now(), 'a test', '{}', now() + interval '1 day')`,
-  )
   await pool.query(
     `insert into change_request (operation, params, body, widens, asked_by, asked_kind, asked_roles, asked_makers, asked_at)
      values ('amendLicense', '{}', '{}', '{}', 'a test', 'token', '{licensing}', '{}', now())`,

@@ -1,197 +1,286 @@
 import { randomUUID } from 'node:crypto'
 import { sql } from 'kysely'
-import { openStripeSimulator, type StripeSimulator } from '../../infra/stripe-simulator/simulator.ts'
-import { openStripeClient, pushInvoice, stripeSink, syncUsage, type SyncNeeds } from '../../src/billing/index.ts'
+import { markUncollectible, voidInvoice } from '../../infra/stripe-simulator/invoices.ts'
+import { createRefund, payInvoice } from '../../infra/stripe-simulator/payments.ts'
+import { Problem } from '../../infra/stripe-simulator/problem.ts'
+import { startStripeSimulator, type StripeSimulator } from '../../infra/stripe-simulator/simulator.ts'
+import { createEndpoint } from '../../infra/stripe-simulator/webhooks.ts'
+import { openStripeDoor, pushInvoices, receiveEvent, syncUsage, type SyncNeeds } from '../../src/billing/index.ts'
 import { systemTransaction, type Database } from '../../src/db/index.ts'
 import { Failure, instant } from '../../src/kernel/index.ts'
 import { seeded } from '../support/seeded.ts'
+import { bill, credit } from './bill.ts'
+import { outcomeOf, type Outcome } from './outcome.ts'
+import { day, hour, planOf, worldBegins, type Act, type Step, type Use } from './world.ts'
 
-/** 2026-06-01T00:00:00Z, in seconds. */
-const june = 1_780_272_000
-const hour = 3600
-const day = 86_400
 const log = { info() {}, warn() {}, error() {} }
 
 /** A process that died between two of its steps. */
 class Crash extends Error {}
 
-/** What stands at Stripe in the end. */
-export interface Outcome {
-  /** Units by `meter hour`. */
-  readonly units: Readonly<Record<string, string>>
-  /** Totals of final invoices in cents, by our number. */
-  readonly invoices: Readonly<Record<string, number>>
+export interface Ran {
+  readonly outcome: Outcome
   readonly crashes: number
   readonly faults: number
+  /** Deliveries of webhooks, lost ones not among them. */
+  readonly deliveries: number
 }
 
-interface Step {
-  readonly uses: readonly { readonly model: string; readonly at: number; readonly tokens: number }[]
-  readonly advance: number
-  readonly close?: string
-}
-
-/** What happens in the world, the same with faults and without. */
-function planOf(seed: number): readonly Step[] {
-  const random = seeded(seed)
-  const below = (n: number) => Math.floor(random() * n)
-  const steps: Step[] = []
-  let now = june + 12 * day
-  const use = (ageMin: number, ageMax: number) => ({
-    model: ['scribe', 'ecg'][below(2)] ?? '',
-    at: Math.floor((now - ageMin - below(ageMax - ageMin)) / hour) * hour,
-    tokens: 1 + below(1000),
-  })
-  const step = (uses: Step['uses'], advance: number, close?: string) => {
-    steps.push({ uses, advance, ...(close === undefined ? {} : { close }) })
-    now += advance
+/** Runs a world against a simulator of its own, on a socket, with the faults of a seed or none. The database is empty before. */
+export async function runSeed(
+  database: Database,
+  of: { readonly world: number; readonly faults: number | undefined },
+): Promise<Ran> {
+  const simulator = await startStripeSimulator({ now: worldBegins })
+  try {
+    return await new Run({ database, simulator, ...of }).play()
+  } finally {
+    await simulator.stop()
   }
-  for (let count = 3 + below(4); count > 0; count--)
-    step(
-      Array.from({ length: 1 + below(4) }, () => use(hour, 10 * day)),
-      [600, 5 * hour, day + hour, 2 * day][below(4)] ?? 0,
-    )
-  step([], 3 * day, 'INV-1')
-  // After the invoice is final: late events, up to the last day on which Stripe takes them.
-  step([use(33 * day, 34 * day), use(day, 20 * day)], hour)
-  step([use(hour, 2 * day)], 2 * hour, 'INV-2')
-  return steps
 }
 
-/** Runs a seed's world against a simulator of its own. The database is emptied first. */
-export async function runSeed(database: Database, seed: number, hasFaults: boolean): Promise<Outcome> {
-  const random = seeded(seed ^ 0x5f5f)
-  const simulator = openStripeSimulator({ now: june + 12 * day })
-  const sink = stripeSink(
-    openStripeClient({
+class Run {
+  readonly #database: Database
+  readonly #simulator: StripeSimulator
+  readonly #world: number
+  readonly #random: () => number
+  readonly #door: ReturnType<typeof openStripeDoor>
+  readonly #tenantId = randomUUID()
+  readonly #hasFaults: boolean
+  #isFaulty: boolean
+  #crashes = 0
+  #faults = 0
+  #deliveries = 0
+
+  constructor(of: {
+    database: Database
+    simulator: StripeSimulator & { readonly port: number }
+    world: number
+    faults: number | undefined
+  }) {
+    this.#database = of.database
+    this.#simulator = of.simulator
+    this.#world = of.world
+    this.#hasFaults = of.faults !== undefined
+    this.#isFaulty = this.#hasFaults
+    this.#random = seeded((of.faults ?? 0) ^ 0x5f5f)
+    const made = createEndpoint(of.simulator.account, { url: 'http://gateway/', enabled_events: { '0': '*' } })
+    this.#door = openStripeDoor({
       secretKey: 'sk_test_simulated',
-      apiBase: 'http://stripe.test',
-      fetch: (input, init) => simulator.fetch(new Request(input, init)),
-    }),
-  )
-  const tenantId = randomUUID()
-  await systemTransaction(database, 'administer', (tx) =>
-    sql`insert into tenant (tenant_id, tenant, name, kind) values (${tenantId}, 'lakeside', 'Lakeside', 'hospital')`.execute(
-      tx,
-    ),
-  )
-  let isFaulty = hasFaults
-  let crashes = 0
-  let faults = 0
-  let billed = 0
-  const needs = (): SyncNeeds => ({
-    database,
-    sink,
-    log,
-    holder: randomUUID(),
-    now() {
-      // Time is looked at between all steps of the driver, so that a crash here is a crash anywhere.
-      if (isFaulty && random() < 0.02) {
-        crashes++
-        throw new Crash()
-      }
-      return instant(simulator.account.now * 1000)
-    },
-  })
-  const attempt = async (work: (process: SyncNeeds) => Promise<unknown>): Promise<boolean> => {
+      apiBase: `http://127.0.0.1:${of.simulator.port}`,
+      webhookSecrets: ['secret' in made ? String(made.secret) : ''],
+    })
+  }
+
+  async play(): Promise<Ran> {
+    const { account } = this.#simulator
+    await this.#begin()
+    for (const step of planOf(this.#world)) {
+      if (step.uses.length > 0) await addUses(this.#database, this.#tenantId, step.uses)
+      this.#isFaulty = this.#hasFaults && step.isQuiet !== true
+      if (this.#isFaulty) this.#turnKnobs()
+      else this.#quieten()
+      const before = account.now
+      await this.#sync()
+      await this.#documents(step)
+      if (step.act !== undefined) act(this.#simulator, step.act)
+      await this.#deliver()
+      // What a push waited is less than its step, so that both worlds go on at the same time.
+      if (account.now > before + step.advance) throw new Error(`world ${this.#world}: a push outlasts its step`)
+      account.now = before + step.advance
+    }
+    await this.#end()
+    return {
+      outcome: await outcomeOf(this.#database, this.#simulator),
+      crashes: this.#crashes,
+      faults: this.#faults,
+      deliveries: this.#deliveries,
+    }
+  }
+
+  #begin(): Promise<unknown> {
+    return systemTransaction(this.#database, 'administer', async (tx) => {
+      await sql`insert into tenant (tenant_id, tenant, name, kind) values (${this.#tenantId}, 'lakeside', 'Lakeside', 'hospital')`.execute(
+        tx,
+      )
+      await sql`insert into license (tenant_id, license) values (${this.#tenantId}, 'LIC-1')`.execute(tx)
+    })
+  }
+
+  /** Everything is well again: what was lost is found, by hours of asking, and by the look of the next day. */
+  async #end(): Promise<void> {
+    this.#isFaulty = false
+    this.#quieten()
+    for (const wait of [hour, hour, hour, hour, hour, 25 * hour, 0]) {
+      await this.#sync()
+      await this.#attempt((one) => pushInvoices(one))
+      await this.#deliver()
+      this.#simulator.account.now += wait
+    }
+  }
+
+  /** Of a process of its own. */
+  #needs(): SyncNeeds {
+    return {
+      database: this.#database,
+      sink: this.#door.sink,
+      log,
+      holder: randomUUID(),
+      now: () => {
+        // Time is looked at between all steps of the driver, so that a crash here is a crash anywhere.
+        if (this.#isFaulty && this.#random() < 0.02) {
+          this.#crashes++
+          throw new Crash()
+        }
+        return instant(this.#simulator.account.now * 1000)
+      },
+    }
+  }
+
+  async #attempt(work: (process: SyncNeeds) => Promise<unknown>): Promise<boolean> {
     try {
-      await work(needs())
+      await work(this.#needs())
       return true
     } catch (error) {
-      // A crash while the lane is given back takes the place of the failure before it.
+      // A crash while a lane is given back takes the place of the failure before it.
       if (!(error instanceof Crash || error instanceof Failure)) throw error
       return false
     }
   }
-  const close = async (invoice: string) => {
-    const total = await ledgerTotal(database, tenantId)
-    const lines = [{ line: 'usage', description: 'Usage', amountMinor: BigInt(total - billed) }]
-    billed = total
-    const push = { tenantId, tenantName: 'Lakeside', invoice, currency: 'USD', lines }
-    for (let tries = 0; !(await attempt((process) => pushInvoice(process, push))); tries++) {
-      if (tries > 50) throw new Error(`seed ${seed}: ${invoice} is never pushed`)
-      if (tries % 5 === 0) simulator.knobs.foreign404 = 0
+
+  async #sync(): Promise<void> {
+    const once = () => this.#attempt((one) => syncUsage(one))
+    if (this.#isFaulty && this.#random() < 0.3) await Promise.all([once(), once()])
+    else await once()
+  }
+
+  async #documents(step: Step): Promise<void> {
+    const now = instant(this.#simulator.account.now * 1000)
+    const number =
+      step.bill !== undefined
+        ? await bill(this.#database, this.#tenantId, now)
+        : step.credit !== undefined
+          ? await credit(this.#database, step.credit, now)
+          : undefined
+    if (number !== undefined) await this.#push(number)
+  }
+
+  /** Until it is there; its lease, and what it waits before it tries again, pass meanwhile. */
+  async #push(number: string): Promise<void> {
+    for (let tries = 0; !(await this.#isThere(number)); tries++) {
+      if (tries > 60) throw new Error(`world ${this.#world}: ${number} is never pushed`)
+      if (tries > 8) this.#quieten()
+      if (tries > 12) this.#isFaulty = false
+      const once = () => this.#attempt((one) => pushInvoices(one))
+      if (this.#isFaulty && this.#random() < 0.3) await Promise.all([once(), once()])
+      else await once()
+      if (await this.#isThere(number)) return
       // Stripe's keys are forgotten meanwhile. Not while a report is in its last day: nobody could send that any more.
-      simulator.account.now += invoice === 'INV-1' && tries < 2 && random() < 0.3 ? day + 1 : 60
+      this.#simulator.account.now += number === 'INV-000001' && tries < 2 && this.#random() < 0.3 ? day + 1 : 660
     }
   }
-  for (const step of planOf(seed)) {
-    for (const use of step.uses) await addUse(database, tenantId, use)
-    if (hasFaults) faults += turnKnobs(simulator, random)
-    const before = simulator.account.now
-    const process = () => attempt((one) => syncUsage(one))
-    if (hasFaults && random() < 0.3) await Promise.all([process(), process()])
-    else await process()
-    if (step.close !== undefined) await close(step.close)
-    // What a push waited is less than its step, so that both worlds go on at the same time.
-    if (simulator.account.now > before + step.advance) throw new Error(`seed ${seed}: a push outlasts its step`)
-    simulator.account.now = before + step.advance
-  }
-  isFaulty = false
-  Object.assign(simulator.knobs, { dropEvents: 0, failAfterCommit: 0, closeAfterCommit: 0, closeBefore: 0, tooMany: 0 })
-  simulator.knobs.foreign404 = 0
-  for (let run = 0; run < 6; run++) {
-    await attempt((one) => syncUsage(one))
-    simulator.account.now += hour
-  }
-  return { units: unitsAt(simulator), invoices: invoicesAt(simulator), crashes, faults }
-}
 
-function turnKnobs({ knobs }: StripeSimulator, random: () => number): number {
-  const kinds = ['dropEvents', 'failAfterCommit', 'closeAfterCommit', 'closeBefore', 'tooMany', 'foreign404'] as const
-  let turned = 0
-  for (const kind of kinds)
-    if (random() < 0.25) {
-      knobs[kind] = 1 + Math.floor(random() * 2)
-      turned++
-    }
-  knobs.aggregationLagSeconds = random() < 0.5 ? 0 : 900
-  return turned
-}
-
-async function addUse(database: Database, tenantId: string, use: Step['uses'][number]): Promise<void> {
-  await systemTransaction(database, 'commit-usage', (tx) =>
-    sql`
-      insert into usage_hour as h (tenant_id, hour, license, facility, application, model, version, plan, plan_revision,
-        currency, requests, input_tokens, output_tokens, inferences, charge_picos)
-      values (${tenantId}, ${new Date(use.at * 1000)}, 'LIC-1', 'general', 'ehr', ${use.model}, '1.0.0', 'standard', 1, 'USD',
-        0, ${use.tokens}, 0, 0, 0)
-      on conflict (tenant_id, hour, license, facility, application, model, version, plan, plan_revision, currency)
-      do update set input_tokens = h.input_tokens + excluded.input_tokens`.execute(tx),
-  )
-}
-
-/** A cent per token. */
-const ledgerTotal = async (database: Database, tenantId: string): Promise<number> =>
-  Object.values(await ledgerUnits(database, tenantId)).reduce((sum, units) => sum + Number(units), 0)
-
-/** The ledger's own sums by `meter hour`. */
-export async function ledgerUnits(database: Database, tenantId?: string): Promise<Record<string, string>> {
-  return systemTransaction(database, 'maintain', async (tx) => {
-    const { rows } = await sql<{ model: string; hour: Date; units: string }>`
-      select model, hour, sum(input_tokens)::text as units from usage_hour
-      where ${tenantId ?? null}::uuid is null or tenant_id = ${tenantId ?? null}::uuid
-      group by 1, 2 order by 1, 2`.execute(tx)
-    return Object.fromEntries(
-      rows.map(({ model, hour: at, units }) => [`formulary.${model}.input_tokens ${at.getTime() / 1000}`, units]),
+  async #isThere(number: string): Promise<boolean> {
+    const { rows } = await this.#database.systemPool.query(
+      `select from stripe_invoice where invoice = $1 and state not in ('open', 'pushed')`,
+      [number],
     )
-  })
-}
-
-/** What Stripe counts, event by event as a windowed meter does: each hour its newest. */
-function unitsAt({ account }: StripeSimulator): Record<string, string> {
-  const newest = new Map<string, string>()
-  for (const event of account.usage)
-    if (event.visibleAt <= account.now)
-      newest.set(`${account.meters.get(event.meter)?.event_name} ${event.timestamp}`, String(event.value))
-  return Object.fromEntries([...newest].toSorted(([a], [b]) => (a < b ? -1 : 1)))
-}
-
-function invoicesAt({ account }: StripeSimulator): Record<string, number> {
-  const totals: Record<string, number> = {}
-  for (const invoice of account.invoices.values()) {
-    const name = invoice.metadata['formulary_invoice'] ?? ''
-    if (invoice.status !== 'draft') totals[name] = (totals[name] ?? 0) + invoice.total
+    return rows.length === 1
   }
-  return totals
+
+  /** Brings what waits; some of it comes to two processes at once. */
+  #deliver(): Promise<unknown> {
+    return this.#simulator.webhooks.flush(async (_, init) => {
+      this.#deliveries++
+      const once = () => this.#attempt((one) => this.#receive(one, init))
+      const isTwice = this.#isFaulty && this.#random() < 0.3
+      const taken = isTwice ? (await Promise.all([once(), once()])).includes(true) : await once()
+      return new Response(null, { status: taken ? 200 : 500 })
+    })
+  }
+
+  async #receive(one: SyncNeeds, { body, headers }: RequestInit): Promise<void> {
+    const signature = new Headers(headers).get('stripe-signature') ?? ''
+    const now = instant(this.#simulator.account.now * 1000)
+    const event = await this.#door.readEvent({ body: typeof body === 'string' ? body : '', signature, now })
+    if (!event.ok) throw new Error(`world ${this.#world}: ${event.error.reason}`)
+    if ((await receiveEvent(one, event.value)) === 'busy') throw new Failure('stripe', 'busy', { retryable: true })
+  }
+
+  #turnKnobs(): void {
+    const { knobs } = this.#simulator
+    const kinds = [
+      'dropEvents',
+      'failAfterCommit',
+      'closeAfterCommit',
+      'closeBefore',
+      'tooMany',
+      'foreign404',
+      'loseDeliveries',
+    ] as const
+    for (const kind of kinds)
+      if (this.#random() < 0.25) {
+        knobs[kind] = 1 + Math.floor(this.#random() * 2)
+        this.#faults++
+      }
+    knobs.aggregationLagSeconds = this.#random() < 0.5 ? 0 : 900
+    knobs.duplicateDeliveries = this.#random() < 0.5 ? 0 : 1
+    knobs.reorderDeliveries = this.#random() < 0.5
+  }
+
+  #quieten(): void {
+    Object.assign(this.#simulator.knobs, {
+      dropEvents: 0,
+      failAfterCommit: 0,
+      closeAfterCommit: 0,
+      closeBefore: 0,
+      tooMany: 0,
+      foreign404: 0,
+      loseDeliveries: 0,
+    })
+  }
+}
+
+/** What people and banks do at Stripe, which is not our call and has no fault. */
+function act({ account, webhooks: { emit }, knobs }: StripeSimulator, of: { act: Act; invoice: string }): void {
+  const invoice = [...account.invoices.values()].find(({ metadata }) => metadata['formulary_invoice'] === of.invoice)
+  if (invoice === undefined) throw new Error(`no ${of.invoice} at Stripe`)
+  const { id } = invoice
+  switch (of.act) {
+    case 'pay':
+      if (invoice.status !== 'paid') payInvoice(account, id, {}, { knobs, emit })
+      return
+    case 'fail':
+      knobs.failPayments = 1
+      try {
+        payInvoice(account, id, {}, { knobs, emit })
+      } catch (error) {
+        if (!(error instanceof Problem)) throw error
+      }
+      return
+    case 'give_up':
+      markUncollectible(account, id, emit)
+      return
+    case 'void':
+      voidInvoice(account, id, emit)
+      return
+    case 'refund': {
+      const payment = [...account.payments.values()].find((one) => one.invoice === id)
+      const amount = String(Math.max(1, Math.floor((payment?.amount_paid ?? 0) / 3)))
+      createRefund(account, { payment_intent: payment?.payment.payment_intent ?? '', amount }, emit)
+    }
+  }
+}
+
+async function addUses(database: Database, tenantId: string, uses: readonly Use[]): Promise<void> {
+  await systemTransaction(database, 'commit-usage', async (tx) => {
+    for (const use of uses)
+      await sql`
+        insert into usage_hour as h (tenant_id, hour, license, facility, application, model, version, plan, plan_revision,
+          currency, requests, input_tokens, output_tokens, inferences, charge_picos)
+        values (${tenantId}, ${new Date(use.at * 1000)}, 'LIC-1', 'general', 'ehr', ${use.model}, '1.0.0', 'standard', 1,
+          'USD', 0, ${use.tokens}, 0, 0, 0)
+        on conflict (tenant_id, hour, license, facility, application, model, version, plan, plan_revision, currency)
+        do update set input_tokens = h.input_tokens + excluded.input_tokens`.execute(tx)
+  })
 }

@@ -1,10 +1,8 @@
 import { randomUUID } from 'node:crypto'
-import { systemTransaction } from '../../src/db/index.ts'
-import { createAdminToken, type Role } from '../../src/identity/index.ts'
-import { instant } from '../../src/kernel/index.ts'
 import { nodeLog } from '../../src/platform/node/log.ts'
 import { serveAdmin } from '../../src/platform/node/serve-admin.ts'
-import { keyMaking, testPepper, tester, type House } from './house.ts'
+import type { OpenedSession } from './session.ts'
+import { mintAdminToken, testPepper, type House } from './house.ts'
 
 export const testOwnerToken = 'fml_owner_a-token-of-the-tests-and-of-nothing-else'
 
@@ -15,11 +13,22 @@ interface Listed {
   readonly token_id: string
   readonly entry: string
   readonly action: string
+  readonly session_id: string
+  readonly shown_as: string
+  readonly agent: { readonly kind: string; readonly name: string }
+  readonly scopes: readonly string[] | null
+  readonly used_at: string | null
 }
 
 /** What tests look into. A member that an answer does not have is undefined, and what is expected of it fails. */
 export interface Body {
   readonly reason: string
+  readonly session_id: string
+  readonly csrf_token: string
+  readonly shown_as: string
+  readonly roles: readonly string[]
+  readonly kind: string
+  readonly ended: number
   readonly errors: readonly { readonly reason: string; readonly message: string; readonly pointer?: string }[]
   readonly data: readonly Listed[]
   readonly next: string
@@ -52,6 +61,8 @@ export interface Told {
 export interface Wish {
   /** Undefined: none is sent. */
   readonly token?: string | undefined
+  /** Of a browser: its cookie, and the token of its session for what changes something. */
+  readonly session?: OpenedSession | undefined
   readonly body?: unknown
   readonly ifMatch?: string | undefined
   /** A new one each time, when it is left out. */
@@ -64,12 +75,15 @@ export interface Admin {
   /** `POST /licenses/LIC-1/suspend`, below /admin/v1. */
   ask(what: string, wish: Wish): Promise<Told>
   /** A new admin token. */
-  token(wish: { name: string; roles: readonly Role[]; tenant?: string; days?: number; at?: number }): Promise<string>
+  token(wish: Parameters<typeof mintAdminToken>[1]): Promise<string>
   stop(): Promise<void>
 }
 
 /** The control plane of a house, over a socket of its own. */
-export async function openAdmin(house: House): Promise<Admin> {
+export async function openAdmin(
+  house: Pick<House, 'databases' | 'database' | 'url'>,
+  options: { isProduction?: boolean; adminUrl?: string; environment?: NodeJS.ProcessEnv } = {},
+): Promise<Admin> {
   const served = await serveAdmin({
     host: '127.0.0.1',
     port: 0,
@@ -78,34 +92,37 @@ export async function openAdmin(house: House): Promise<Admin> {
     ownerToken: testOwnerToken,
     keyPepper: testPepper,
     gatewayUrl: house.url,
-    secureCookie: false,
+    isProduction: options.isProduction ?? false,
+    adminUrl: options.adminUrl,
+    environment: options.environment ?? {},
     log: nodeLog('silent'),
     isReady: () => true,
   })
   const url = `http://127.0.0.1:${served.port}`
   return {
     url,
-    async ask(what, { token, body, ifMatch, idempotencyKey = randomUUID(), headers = {} }) {
+    async ask(what, { token, session, body, ifMatch, idempotencyKey = randomUUID(), headers = {} }) {
       const [method = '', path = ''] = what.split(' ')
       const response = await fetch(`${url}/admin/v1${path}`, {
         method,
         headers: {
           ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+          ...(session === undefined ? {} : { cookie: session.cookie, 'x-csrf-token': session.csrfToken }),
           ...(ifMatch === undefined ? {} : { 'if-match': ifMatch }),
           ...(method === 'POST' ? { 'content-type': 'application/json', 'idempotency-key': idempotencyKey } : {}),
           ...headers,
         },
         ...(method === 'POST' ? { body: typeof body === 'string' ? body : JSON.stringify(body ?? {}) } : {}),
       })
-      return { status: response.status, headers: response.headers, body: (await response.json()) as Body }
+      const text = await response.text()
+      const isJson = /json$/.test(response.headers.get('content-type')?.replace(/;.*/, '') ?? '')
+      return {
+        status: response.status,
+        headers: response.headers,
+        body: (isJson ? JSON.parse(text) : { text }) as Body,
+      }
     },
-    async token({ name, roles, tenant, days = 1, at = Date.now() }) {
-      const made = await systemTransaction(house.database, 'administer', (tx) =>
-        createAdminToken(tx, keyMaking, { name, roles, tenant, days, actor: tester, now: instant(at) }),
-      )
-      if (!made.ok) throw new Error(made.error.reason)
-      return made.value.text.reveal()
-    },
+    token: (wish) => mintAdminToken(house.database, wish),
     stop: () => served.stop(),
   }
 }

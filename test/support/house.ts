@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startModelHost, type Knobs, type ModelHost } from '../../infra/model-host/model-host.ts'
 import { openDatabase, systemTransaction, type Database } from '../../src/db/index.ts'
-import { createKey, type Actor, type KeyMaking } from '../../src/identity/index.ts'
+import { createAdminToken, createKey, type Actor, type KeyMaking, type Role } from '../../src/identity/index.ts'
 import { instant, type Log } from '../../src/kernel/index.ts'
 import { readConfig } from '../../src/platform/node/config.ts'
 import { nodeLog } from '../../src/platform/node/log.ts'
@@ -173,4 +173,23 @@ export async function mintKey(
   )
   if (!created.ok) throw new Error(`no key for ${name}: ${created.error.reason}`)
   return created.value.key.text.reveal()
+}
+
+export async function mintAdminToken(
+  database: Database,
+  wish: {
+    name: string
+    roles: readonly Role[]
+    tenant?: string | undefined
+    scopes?: readonly string[] | undefined
+    days?: number | undefined
+    at?: number | undefined
+  },
+): Promise<string> {
+  const { name, roles, tenant, scopes, days = 1, at = Date.now() } = wish
+  const made = await systemTransaction(database, 'administer', (tx) =>
+    createAdminToken(tx, keyMaking, { name, roles, tenant, scopes, days, actor: tester, now: instant(at) }),
+  )
+  if (!made.ok) throw new Error(made.error.reason)
+  return made.value.text.reveal()
 }

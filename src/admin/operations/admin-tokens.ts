@@ -1,10 +1,11 @@
 import { z } from '@hono/zod-openapi'
 import { err, isoOf, ok } from '../../kernel/index.ts'
 import {
+  adminTokenDaysMax,
   createAdminToken,
   keyDaysDefault,
-  keyDaysMax,
   listAdminTokens,
+  readScope,
   revokeAdminToken,
   Role,
 } from '../../identity/index.ts'
@@ -19,10 +20,12 @@ const Token = z
     name: z.string(),
     roles: z.array(Role),
     tenant: z.string().nullable(),
+    scopes: z.array(z.string()).nullable().openapi({ description: 'Null: all that its roles may.' }),
     created_at: z.string(),
     created_by: z.string(),
     expires_at: z.string(),
     revoked_at: z.string().nullable(),
+    used_at: z.string().nullable().openapi({ description: 'To the minute; null: never.' }),
   })
   .openapi('AdminToken')
 
@@ -43,10 +46,12 @@ export const listTokens = defineOperation({
           name: token.name,
           roles: token.roles,
           tenant: token.tenant ?? null,
+          scopes: token.scopes ?? null,
           created_at: isoOf(token.createdAt),
           created_by: token.createdBy,
           expires_at: isoOf(token.expiresAt),
           revoked_at: isoOrNull(token.revokedAt),
+          used_at: isoOrNull(token.usedAt),
         })),
       },
     })
@@ -64,7 +69,13 @@ export const makeToken = defineOperation({
     name: z.string().trim().min(1).max(100).openapi({ description: 'Who acts with it: two people are two names.' }),
     roles: z.array(Role).min(1).max(6),
     tenant: Name.optional().openapi({ description: 'With the roles of a tenant: whose administrator it is.' }),
-    days: z.number().int().min(1).max(keyDaysMax).default(keyDaysDefault),
+    scopes: z
+      .array(Name)
+      .min(1)
+      .max(100)
+      .optional()
+      .openapi({ description: `Narrower than the roles: ids of operations, or ${readScope} for all that only look.` }),
+    days: z.number().int().min(1).max(adminTokenDaysMax).default(keyDaysDefault),
   }),
   answer: z.object({
     token_id: z.string(),
@@ -72,12 +83,25 @@ export const makeToken = defineOperation({
     expires_at: z.string(),
   }),
   creates: true,
-  async run({ tx, needs, by }, { body }) {
+  async run(doing, { body }) {
+    const { tx, needs, by } = doing
     const { actor, now } = by
+    const unknown = (body.scopes ?? []).filter((one) => one !== readScope && doing.findOperation(one) === undefined)
+    if (unknown.length > 0)
+      return err([
+        {
+          status: 422,
+          reason: 'scope_unknown',
+          message: `There is no operation ${unknown.join(', ')}.`,
+          advice: `Name operationIds of /admin/openapi.json, or ${readScope}.`,
+          pointer: '/scopes',
+        },
+      ])
     const made = await createAdminToken(tx, needs.making, {
       name: body.name,
       roles: body.roles,
       tenant: body.tenant,
+      scopes: body.scopes,
       days: body.days,
       actor,
       now,

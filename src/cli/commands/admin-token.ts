@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { z } from 'zod'
 import { assertNever, isoOf, type Instant } from '../../kernel/index.ts'
 import { systemTransaction, type Database } from '../../db/index.ts'
 import {
@@ -29,6 +30,7 @@ export async function runAdminToken(args: readonly string[], io: AdminTokenIo): 
     options: {
       role: { type: 'string', multiple: true },
       tenant: { type: 'string' },
+      scope: { type: 'string', multiple: true },
       days: { type: 'string', default: String(keyDaysDefault) },
       reason: { type: 'string' },
     },
@@ -53,18 +55,35 @@ export async function runAdminToken(args: readonly string[], io: AdminTokenIo): 
   }
 }
 
+const Scopes = z
+  .array(z.string().regex(/^[a-z][A-Za-z]{0,99}$/))
+  .max(100)
+  .optional()
+
 async function create(
   io: AdminTokenIo,
   name: string | undefined,
-  values: { role?: string[]; tenant?: string; days: string },
+  values: { role?: string[]; tenant?: string; scope?: string[]; days: string },
 ): Promise<0 | 1 | 2> {
   const asked = Role.array().min(1).safeParse(values.role)
   if (name === undefined || name.length > 100 || !asked.success)
     return reportMisuse(
       io,
-      `whose, and for what? formulary admin-token create "Ada Moreno" --role ${roles.join('|')} [--tenant name] [--days 90]`,
+      `whose, and for what? formulary admin-token create "Ada Moreno" --role ${roles.join('|')} [--tenant name] [--scope read] [--days 90]`,
     )
-  const wish = { name, roles: asked.data, tenant: values.tenant, days: readNumber(values.days) ?? Number.NaN }
+  const scopes = Scopes.safeParse(values.scope)
+  if (!scopes.success)
+    return reportMisuse(
+      io,
+      '--scope is read, or the operationId of one thing that the token may do (/admin/openapi.json)',
+    )
+  const wish = {
+    name,
+    roles: asked.data,
+    tenant: values.tenant,
+    scopes: scopes.data,
+    days: readNumber(values.days) ?? Number.NaN,
+  }
   const made = await systemTransaction(io.database, 'administer', (tx) =>
     createAdminToken(tx, keyMakingFrom(io.keyPepper), { ...wish, actor: operator(), now: io.now }),
   )
@@ -81,13 +100,18 @@ async function list(io: AdminTokenIo): Promise<0> {
       createdAt: isoOf(token.createdAt),
       expiresAt: isoOf(token.expiresAt),
       revokedAt: token.revokedAt === undefined ? null : isoOf(token.revokedAt),
+      usedAt: token.usedAt === undefined ? null : isoOf(token.usedAt),
     }))
     io.out(JSON.stringify(shown))
   } else if (tokens.length === 0) io.out('There are no admin tokens.')
   else
-    for (const { tokenId, name, roles: held, tenant, expiresAt, revokedAt } of tokens) {
+    for (const { tokenId, name, roles: held, tenant, scopes, expiresAt, revokedAt, usedAt } of tokens) {
       const end = revokedAt === undefined ? `expires ${isoOf(expiresAt)}` : `revoked ${isoOf(revokedAt)}`
-      io.out(`${tokenId}  ${name}  ${held.join(',')}${tenant === undefined ? '' : ` of ${tenant}`}  ${end}`)
+      const may = `${held.join(',')}${tenant === undefined ? '' : ` of ${tenant}`}`
+      const only = scopes === undefined ? '' : `  only ${scopes.join(',')}`
+      io.out(
+        `${tokenId}  ${name}  ${may}${only}  ${end}  ${usedAt === undefined ? 'never used' : `used ${isoOf(usedAt)}`}`,
+      )
     }
   return 0
 }
@@ -112,6 +136,8 @@ function wordsFor(refusal: AdminTokenRefusal): string {
       return `--days must be a whole number from 1 to ${refusal.daysMax}`
     case 'too_many_tokens':
       return `there are ${refusal.tokensMax} live tokens: let some expire`
+    case 'scopes_exceed_makers':
+      return `a token cannot hand on ${refusal.scopes.join(', ')}, which it is not for`
     default:
       return assertNever(refusal, 'a token refusal')
   }

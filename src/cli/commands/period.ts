@@ -15,6 +15,7 @@ import {
 import { nodeSha256 } from '../../platform/node/ports.ts'
 import { operator } from '../operator.ts'
 import { reportMisuse, reportRefusal, type Io } from '../report.ts'
+import { runEvidence } from './evidence.ts'
 import { periodInWords } from './period-words.ts'
 
 export interface PeriodIo extends Io {
@@ -36,13 +37,14 @@ const readOptions = (args: readonly string[]) =>
   })
 type Options = ReturnType<typeof readOptions>['values']
 
-/** `formulary period list|close|verify|reopen <license>`: the months of a license, from open through closing to closed. */
+/** `formulary period list|close|verify|reopen|evidence <license>`: the months of a license, from open through closing to closed. */
 export async function runPeriod(args: readonly string[], io: PeriodIo): Promise<0 | 1 | 2> {
+  if (args[0] === 'evidence') return runEvidence(args.slice(1), io)
   const { values, positionals } = readOptions(args)
   const [verb, license, ...more] = positionals
   if (more.length > 0) return reportMisuse(io, `\`period ${verb}\` does not take \`${more[0]}\``)
   if (verb !== 'list' && verb !== 'close' && verb !== 'verify' && verb !== 'reopen')
-    return reportMisuse(io, 'what about periods? formulary period list|close|verify|reopen <license>')
+    return reportMisuse(io, 'what about periods? formulary period list|close|verify|reopen|evidence <license>')
   if (license === undefined) return reportMisuse(io, `of which license? formulary period ${verb} <license>`)
   if (verb === 'list') return showPeriods(io, license)
   const period = parseMonth(values.month ?? '')

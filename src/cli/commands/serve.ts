@@ -35,9 +35,11 @@ export async function runServe(
       databaseUrl: appUrl,
       databaseRole: role,
       ownerToken,
+      adminUrl: config.ADMIN_URL,
+      environment: io.environment,
       keyPepper,
       gatewayUrl: `http://${hostInUrl(config.HOST)}:${gateways.port}`,
-      secureCookie: config.NODE_ENV === 'production',
+      isProduction: config.NODE_ENV === 'production',
       log,
       isReady: () => gateways.isReady(),
     })

@@ -55,6 +55,8 @@ const Environment = z.object({
     .string()
     .regex(/^[A-Za-z0-9-]{1,64}$/, 'write the name of a header, such as Client-Cert')
     .optional(),
+  /** Where people find the console. Without it nobody can be sent to an identity provider in production. */
+  ADMIN_URL: publicUrl.optional(),
   DATABASE_URL: filled.optional(),
   /** For migrations, when DATABASE_URL is the app role's. */
   DATABASE_OWNER_URL: filled.optional(),
@@ -152,6 +154,8 @@ function requireSecrets(config: Config): void {
       throw new ConfigError(`${name} is shorter than ${secretCharactersMin} characters: use 64 random hex digits`)
   if (config.PUBLIC_URL?.startsWith('http:') === true)
     throw new ConfigError('PUBLIC_URL begins with http, and NODE_ENV is production: tokens travel over https only')
+  if (config.ADMIN_URL?.startsWith('http:') === true)
+    throw new ConfigError('ADMIN_URL begins with http, and NODE_ENV is production: sessions travel over https only')
   if (config.MODEL_HOST === 'demo')
     throw new ConfigError('MODEL_HOST is demo, which only stands in for a model, and NODE_ENV is production: remove it')
   readPeppers(config.KEY_PEPPER ?? '')

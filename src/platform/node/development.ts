@@ -51,10 +51,11 @@ export type DevelopmentFacts = z.infer<typeof DevelopmentFacts>
 export const writeDevelopmentFacts = (dataDir: string, facts: DevelopmentFacts): Promise<void> =>
   writePrivately(join(dataDir, 'dev.json'), facts)
 
-export async function readDevelopmentKeys(dataDir: string): Promise<Readonly<Record<string, string>>> {
+/** What the last start made, to make it only once. */
+export async function readMadeBefore(dataDir: string): Promise<Pick<DevelopmentFacts, 'keys' | 'ownerToken'>> {
   const text = await readFile(join(dataDir, 'dev.json'), 'utf8').catch(() => undefined)
   const facts = DevelopmentFacts.safeParse(parseJson(text ?? ''))
-  return facts.success ? facts.data.keys : {}
+  return facts.success ? facts.data : { keys: {}, ownerToken: '' }
 }
 
 function parseJson(text: string): unknown {

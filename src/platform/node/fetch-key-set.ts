@@ -1,47 +1,24 @@
-import { lookup } from 'node:dns'
-import type { LookupFunction } from 'node:net'
-import { Agent, request } from 'undici'
+import { request, type Agent } from 'undici'
 import {
   fetchMsMax,
-  isAddress,
-  isPublicAddress,
   keySetBytesMax,
   type FetchedKeySet,
   type FetchKeySet,
   type FetchRefusal,
 } from '../../identity/index.ts'
 import { err, ok, type Result } from '../../kernel/index.ts'
+import { guardedAgent, isNotPublic, refusalOfAddress } from './guarded-agent.ts'
 
-/** The error of a name that leads inside. */
-class NotPublic extends Error {
-  override readonly name = 'NotPublic'
-}
-
-/**
- * Fetches clients' key sets. A name is resolved once, by the connection itself, and every address that it has must be a public
- * one; the connection goes to what was checked, so that a second answer of the name server comes too late. In development
- * plain http and this machine are allowed.
- */
+/** Fetches clients' key sets, from the internet only; in development also over plain http and from this machine. */
 export function guardedFetch(options: { isDevelopment: boolean }): {
   fetchKeySet: FetchKeySet
   close(): Promise<void>
 } {
-  const { isDevelopment } = options
-  const agent = new Agent({
-    connections: 8,
-    connect: { timeout: fetchMsMax, ...(isDevelopment ? {} : { lookup: publicLookup }) },
-    headersTimeout: fetchMsMax,
-    bodyTimeout: fetchMsMax,
-    maxHeaderSize: 16 * 1024,
-    // A connection that is kept was checked when it was opened; names move, and looks are rare.
-    keepAliveTimeout: 1,
-    keepAliveMaxTimeout: 1,
-  })
+  const agent = guardedAgent(options)
   return {
     async fetchKeySet(url) {
-      const { protocol, hostname } = new URL(url)
-      if (protocol !== 'https:' && !isDevelopment) return err('address_not_https')
-      if (!isDevelopment && isAddress(hostname) && !isPublicAddress(hostname)) return err('address_not_public')
+      const refusal = refusalOfAddress(url, options)
+      if (refusal !== undefined) return err(refusal)
       try {
         return await get(agent, url)
       } catch (error) {
@@ -50,16 +27,6 @@ export function guardedFetch(options: { isDevelopment: boolean }): {
     },
     close: () => agent.destroy(),
   }
-}
-
-const publicLookup: LookupFunction = (hostname, options, callback) => {
-  lookup(hostname, { ...options, all: true }, (error, addresses) => {
-    if (error !== null) return callback(error, '', 0)
-    const [first] = addresses
-    if (first === undefined || !addresses.every(({ address }) => isPublicAddress(address)))
-      return callback(new NotPublic(`${hostname} does not lead to the internet`), '', 0)
-    return options.all === true ? callback(null, addresses) : callback(null, first.address, first.family)
-  })
 }
 
 async function get(agent: Agent, url: string): Promise<Result<FetchedKeySet, FetchRefusal>> {
@@ -95,6 +62,6 @@ function refused(body: { destroy(): unknown; on(event: 'error', ignore: () => vo
 
 function reasonOf(error: unknown): FetchRefusal {
   if (!(error instanceof Error)) return 'unreachable'
-  if (error instanceof NotPublic || error.cause instanceof NotPublic) return 'address_not_public'
+  if (isNotPublic(error)) return 'address_not_public'
   return /Timeout/i.test(error.name) ? 'too_slow' : 'unreachable'
 }

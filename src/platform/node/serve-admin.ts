@@ -4,9 +4,11 @@ import { getConnInfo } from '@hono/node-server/conninfo'
 import { AggregatorRegistry } from 'prom-client'
 import { adminRoutes } from '../../admin/index.ts'
 import { consoleRoutes } from '../../console/index.ts'
-import { openDatabase } from '../../db/index.ts'
-import type { Log } from '../../kernel/index.ts'
-import { openPort } from './open-port.ts'
+import { openDatabase, systemTransaction } from '../../db/index.ts'
+import { cookieKey, cookieNames, noteFirstStart, Providers } from '../../identity/index.ts'
+import { Failure, type Log } from '../../kernel/index.ts'
+import { guardedProviderFetch } from './fetch-provider.ts'
+import { hostInUrl, openPort } from './open-port.ts'
 import { randomBytes } from 'node:crypto'
 import { provideNodeCedar } from './cedar.ts'
 import { readPeppers } from './config.ts'
@@ -25,11 +27,17 @@ export async function serveAdmin(options: {
   /** The app role's connection string, and a role to take on when the login is another. */
   databaseUrl: string
   databaseRole: string | undefined
+  /** Opens nothing but the first minute of an installation. */
   ownerToken: string
+  /** Where the outside finds the control plane; without it nobody can be sent to a provider in production. */
+  adminUrl: string | undefined
+  /** What secrets of providers are looked up in, by the names that declarations give. */
+  environment: NodeJS.ProcessEnv
   /** Under which keys and admin tokens are kept. */
   keyPepper: string
   gatewayUrl: string
-  secureCookie: boolean
+  /** Production: cookies over TLS only, providers over https only and those of hospitals on the internet. */
+  isProduction: boolean
   log: Log
   isReady(): boolean
 }): Promise<{ port: number; stop(): Promise<void> }> {
@@ -57,12 +65,24 @@ export async function serveAdmin(options: {
   const databases = [database, control, billing]
   provideNodeCedar()
   const peppers = readPeppers(options.keyPepper)
+  const { isProduction } = options
+  const outside = guardedProviderFetch({ isDevelopment: !isProduction })
+  const address: { url: string | undefined } = { url: options.adminUrl }
+  const shared = {
+    log,
+    hmac: nodeHmac,
+    cookieKey: cookieKey(nodeHmac, peppers.current.secret),
+    pepper: (version: number) => peppers.find(version),
+    adminUrl: () => address.url,
+    now: () => nodeClock.now(),
+  }
+  const closeAll = () => Promise.all([...databases, outside].map((one) => one.close()))
   const app = adminRoutes({
     log,
     control: {
+      ...shared,
       database: control,
-      log,
-      hmac: nodeHmac,
+      sessionCookie: cookieNames(isProduction).session,
       making: {
         hmac: nodeHmac,
         pepper: peppers.current,
@@ -71,8 +91,6 @@ export async function serveAdmin(options: {
       declaring,
       billing: { database: billing, startSha256: nodeSha256 },
       ownerToken: options.ownerToken,
-      pepper: (version) => peppers.find(version),
-      now: () => nodeClock.now(),
     },
     isReady: () => options.isReady(),
     // A process that dies while it is asked makes the whole question fail; the next one is asked without it.
@@ -85,20 +103,33 @@ export async function serveAdmin(options: {
   app.route(
     '/',
     consoleRoutes({
-      ownerToken: options.ownerToken,
+      ...shared,
       gatewayUrl: options.gatewayUrl,
-      secureCookie: options.secureCookie,
-      hmac: nodeHmac,
+      isSecure: isProduction,
       database,
-      log,
-      now: () => nodeClock.now(),
+      providers: new Providers({
+        fetch: outside.fetchProvider,
+        secretOf: (variable) => options.environment[variable],
+        isDevelopment: !isProduction,
+        log,
+        monotonicMs: () => nodeClock.monotonicMs(),
+      }),
+      randomBytes: (length) => new Uint8Array(randomBytes(length)),
       addressOf: (c) => getConnInfo(c).remote.address ?? '',
     }),
+  )
+  await systemTransaction(control, 'administer', (tx) => noteFirstStart(tx, nodeClock.now())).catch(
+    (error: unknown) => {
+      // A control plane without its database says so when it is asked.
+      if (!(error instanceof Failure)) throw error
+      log.warn('admin.start_not_noted', { dependency: error.dependency, why: error.message })
+    },
   )
   const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false })
   const server = createServer({ requestTimeout: 30_000 }, (incoming, outgoing) => void listener(incoming, outgoing))
   try {
     const port = await openPort(server, { host: options.host, port: options.port })
+    if (!isProduction) address.url ??= `http://${hostInUrl(options.host)}:${port}`
     return {
       port,
       async stop() {
@@ -106,11 +137,11 @@ export async function serveAdmin(options: {
           server.close(() => resolve())
           server.closeAllConnections()
         })
-        await Promise.all(databases.map((one) => one.close()))
+        await closeAll()
       },
     }
   } catch (error) {
-    await Promise.all(databases.map((one) => one.close()))
+    await closeAll()
     throw error
   }
 }

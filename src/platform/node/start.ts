@@ -1,12 +1,11 @@
-import { randomBytes } from 'node:crypto'
 import { resolve } from 'node:path'
-import { migrateDatabase, systemTransaction, type Database } from '../../db/index.ts'
-import { createKey, keyDaysMax, listKeys, parseApiKey } from '../../identity/index.ts'
-import { assert, instant, type Log } from '../../kernel/index.ts'
-import { readPeppers, type Config } from './config.ts'
+import { migrateDatabase, type Database } from '../../db/index.ts'
+import { assert, type Log } from '../../kernel/index.ts'
+import type { Config } from './config.ts'
+import { demoCredentials } from './demo-credentials.ts'
 import {
   developmentSecrets,
-  readDevelopmentKeys,
+  readMadeBefore,
   startDemoHost,
   writeDevelopmentFacts,
   type DevelopmentFacts,
@@ -15,7 +14,6 @@ import {
 import { ensureDatabase } from './ensure-database.ts'
 import { givenDatabase, withDatabase, type DatabaseLogins } from './given-database.ts'
 import { findFreePort, hostInUrl } from './open-port.ts'
-import { nodeHmac } from './ports.ts'
 import { startPostgres } from './postgres.ts'
 import { readMigrations } from './read-migrations.ts'
 import { noteRunningDatabase } from './running-database.ts'
@@ -60,9 +58,11 @@ export async function startHouse(options: {
     interrupted.throwIfAborted()
     await migrateDatabase({ ownerUrl: urls.ownerUrl, migrations: await readMigrations() })
 
-    const keys = await withDatabase(urls, async (database) => {
+    const made = await withDatabase(urls, async (database) => {
       await options.applyDeclarations(database)
-      return secrets === undefined ? {} : demoKeys(database, keyPepper, await readDevelopmentKeys(dataDir))
+      return secrets === undefined
+        ? { keys: {}, ownerToken }
+        : demoCredentials(database, keyPepper, await readMadeBefore(dataDir))
     })
     interrupted.throwIfAborted()
 
@@ -84,9 +84,11 @@ export async function startHouse(options: {
       databaseUrl: urls.appUrl,
       databaseRole: urls.role,
       ownerToken,
+      adminUrl: config.ADMIN_URL,
+      environment: options.environment,
       keyPepper,
       gatewayUrl,
-      secureCookie: config.NODE_ENV === 'production',
+      isProduction: config.NODE_ENV === 'production',
       log,
       isReady: () => gateways.isReady(),
     })
@@ -97,8 +99,7 @@ export async function startHouse(options: {
       gateway: gatewayUrl,
       admin: `http://${hostInUrl(config.HOST)}:${admin.port}`,
       modelHost: demoHost?.url ?? '',
-      ownerToken,
-      keys,
+      ...made,
     }
     if (secrets !== undefined) await writeDevelopmentFacts(dataDir, facts)
     return { facts, stop }
@@ -129,56 +130,4 @@ async function databaseFor(
   const urls = await ensureDatabase({ adminUrl: postgres.url, database: 'formulary', ownerPassword, appPassword })
   stops.push(await noteRunningDatabase(dataDir, urls))
   return { ...urls, role: undefined }
-}
-
-/** One key per application, so that the first request can be sent at once. Keys of an earlier start are kept. */
-async function demoKeys(
-  database: Database,
-  keyPepper: string,
-  known: Readonly<Record<string, string>>,
-): Promise<Record<string, string>> {
-  const now = instant(Date.now())
-  const actor = { kind: 'system', name: 'npm start', roles: [], tenantId: undefined } as const
-  const making = {
-    hmac: nodeHmac,
-    pepper: readPeppers(keyPepper).current,
-    randomBytes: (length: number) => new Uint8Array(randomBytes(length)),
-  }
-  return systemTransaction(database, 'administer', async (tx) => {
-    const applications = await tx
-      .selectFrom('application')
-      .innerJoin('tenant', 'tenant.tenant_id', 'application.tenant_id')
-      .select(['tenant.tenant', 'application.application'])
-      .where('application.ended_at', 'is', null)
-      .where('tenant.ended_at', 'is', null)
-      .orderBy('tenant.tenant')
-      .orderBy('application.application')
-      .limit(100)
-      .execute()
-    const live = new Set(
-      (await listKeys(tx, undefined))
-        .filter((key) => key.revokedAt === undefined && key.expiresAt > now + 86_400_000)
-        .map((key) => key.keyId),
-    )
-    const keys: Record<string, string> = {}
-    for (const { tenant, application } of applications) {
-      const name = `${tenant}/${application}`
-      const kept = known[name]
-      const keptId = kept === undefined ? undefined : parseApiKey(kept)?.keyId
-      if (kept !== undefined && keptId !== undefined && live.has(keptId)) {
-        keys[name] = kept
-        continue
-      }
-      const created = await createKey(tx, making, {
-        tenant,
-        application,
-        scopes: undefined,
-        days: keyDaysMax,
-        actor,
-        now,
-      })
-      if (created.ok) keys[name] = created.value.key.text.reveal()
-    }
-    return keys
-  })
 }
