@@ -73,7 +73,7 @@ test('a report is read alike in whatever pieces it comes, as CSV and as JSON', a
 })
 
 const bad = (cells: string) => `${header}\n${cells}\n`
-const good = ['x', '2026-10-05T08:00:00Z', 'scribe-1', '1', '1', '200', ''] as const
+const good: readonly string[] = ['x', '2026-10-05T08:00:00Z', 'scribe-1', '1', '1', '200', '']
 test.each([
   ['no header', 'x,2026-10-05T08:00:00Z,scribe-1,1,1,200,\n', 1, 'the header has "x"'],
   ['a header that lacks a column', 'request_id,at,model,input_units,output_units\n', 1, 'the header lacks status'],
