@@ -62,7 +62,7 @@ export function adminOpenApiDocument(): object {
 }
 
 function describe(app: OpenAPIHono, operation: AnyOperation): void {
-  const { id, method, path, tag, summary, roles, params, query, body, answer, creates, guard, forms, open } = operation
+  const { id, method, path, tag, summary, roles, params, query, body, answer, creates, guard, forms } = operation
   const headers = z.object({
     ...(creates ? { 'idempotency-key': z.string().min(1).max(200) } : {}),
     ...(guard === 'required' ? { 'if-match': z.string() } : {}),
@@ -88,7 +88,7 @@ function describe(app: OpenAPIHono, operation: AnyOperation): void {
     responses: {
       [creates ? 201 : 200]: {
         description: 'Done.',
-        content: { ...(open === undefined ? json(answer) : {}), ...textual(forms) },
+        content: { ...(operation.open === undefined ? json(answer) : {}), ...textual(forms) },
       },
       ...(method === 'post' ? { 202: { description: 'It waits for a second person.' } } : {}),
       400: problem('The request is wrong; errors say where.'),

@@ -132,7 +132,10 @@ test('who goes away in the middle leaves neither a transaction nor anybody who w
   const served = await serveDownload(
     {
       operation,
-      needs: { log: nodeLog('silent'), billing: { database: house.database, startSha256: nodeSha256 } } as ControlNeeds,
+      needs: {
+        log: nodeLog('silent'),
+        billing: { database: house.database, startSha256: nodeSha256 },
+      } as unknown as ControlNeeds,
       findOperation: () => undefined,
     },
     { by: { actor: tester, approvedBy: undefined, now: instant(Date.now()) }, session: undefined },

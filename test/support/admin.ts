@@ -115,7 +115,7 @@ export async function openAdmin(
         ...(method === 'POST' ? { body: typeof body === 'string' ? body : JSON.stringify(body ?? {}) } : {}),
       })
       const text = await response.text()
-      const isJson = /json$/.test(response.headers.get('content-type')?.replace(/;.*/, '') ?? '')
+      const isJson = (response.headers.get('content-type')?.replace(/;.*/, '') ?? '').endsWith('json')
       return {
         status: response.status,
         headers: response.headers,

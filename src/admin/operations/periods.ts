@@ -160,7 +160,7 @@ const etagOf = async (tx: Tx, { license, month }: OfMonth): Promise<string | und
 const etagFor = ({ state, closing }: { state: PeriodState; closing: number }): string => `"${state}-c${closing}"`
 
 async function replyOf(doing: Doing, { license, month }: OfMonth, status: 200 | 201): Promise<Done> {
-  const { tx, by, needs } = doing
+  const { tx, by } = doing
   const period = periodNamed(month)
   const found = await showPeriod(tx, { license, period })
   if (!found.ok) return err(refusedPeriod(found.error))
