@@ -9,6 +9,7 @@ import {
   PublicJwk,
   readSigningKeys,
   secretHmac,
+  RefusedAddresses,
   SeenProofs,
   type AuthenticatedClient,
   type ClientFacts,
@@ -72,6 +73,8 @@ const needs: IdentityNeeds = {
   issuer: () => issuer,
   signing: () => Promise.resolve(signing),
   proofs: new SeenProofs(),
+  shareProof: () => Promise.resolve('first'),
+  refusedAddresses: new RefusedAddresses(),
   monotonicMs: () => performance.now(),
 }
 
@@ -164,6 +167,8 @@ try {
       findClient: () => registered,
       findClientAgain: () => Promise.resolve(registered),
       publishedKeysOf: () => Promise.resolve(undefined),
+      refusedAddresses: new RefusedAddresses(),
+      monotonicMs: () => performance.now(),
     }
     const assertions = await Promise.all(
       Array.from({ length: times + 500 }, () =>
@@ -173,7 +178,12 @@ try {
     await measure(`a token for an assertion, ${alg}, jti written`, async (index) => {
       const assertion = assertions[index < 0 ? times - index - 1 : index]
       const shownAssertion = { type: assertionType, assertion, clientId: undefined }
-      const known = await authenticateClient(granting, shownAssertion, { audiences, now: now(), also: [] })
+      const known = await authenticateClient(granting, shownAssertion, {
+        audiences,
+        now: now(),
+        address: undefined,
+        also: [],
+      })
       if (!known.ok) throw new Error(known.error.join(', '))
       await issueToken(signing, known.value, {
         issuer,

@@ -141,8 +141,12 @@ export function summarize(account: Account, id: string, params: Params): object 
   const buckets: [number, number][] = []
   if (grouping === undefined) buckets.push([start, end])
   else for (let at = end - step; at >= start; at -= step) buckets.push([at, at + step])
+  const inAll = eventsIn(account, { meter, customer, from: start, to: end })
+  const byStep = Map.groupBy(inAll, ({ timestamp }) =>
+    grouping === undefined ? start : timestamp - (timestamp % step),
+  )
   const data = buckets.flatMap(([from, to]) => {
-    const seen = eventsIn(account, { meter, customer, from, to })
+    const seen = byStep.get(from) ?? []
     if (seen.length === 0) return []
     return {
       id: `mtrusg_${meter.id}_${customer}_${from}`,

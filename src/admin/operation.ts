@@ -1,5 +1,5 @@
 import { z } from '@hono/zod-openapi'
-import type { Hmac, Log, Result } from '../kernel/index.ts'
+import { Bug, type Hmac, type Log, type Result } from '../kernel/index.ts'
 import type { Database, Tx } from '../db/index.ts'
 import type { KeyMaking, Role, ShownSession } from '../identity/index.ts'
 import type { ClosingNeeds } from '../billing/index.ts'
@@ -61,6 +61,19 @@ export interface Written {
 
 export type Done = Result<Reply, readonly AdminRefusal[]>
 
+/** Ends a file before its end. */
+export class BrokenDownload extends Error {}
+
+/** A file, written piece by piece while its transaction is open. */
+export interface Download {
+  readonly type: string
+  readonly name: string
+  /** Waits for who reads. @throws BrokenDownload, or whatever else breaks the file off, so that nobody takes half of it for the whole. */
+  write(to: (piece: Uint8Array) => Promise<void>): Promise<void>
+}
+
+export type Opened = Result<Download, readonly AdminRefusal[]>
+
 export interface Operation<Params, Query, Body> {
   /** As in the OpenAPI document; whoever asks for a second person is found again by it. */
   readonly id: string
@@ -84,12 +97,15 @@ export interface Operation<Params, Query, Body> {
   /** The tag of the object as it is, for `If-Match`. */
   etagOf?(doing: Doing, params: Params): Promise<string | undefined>
   run(doing: Doing, input: { params: Params; query: Query; body: Body }): Promise<Done>
+  /** Of an operation that answers with a file: instead of `run`, and in a transaction that lasts until it is written. */
+  readonly open?: (doing: Doing, input: { params: Params; query: Query }) => Promise<Opened>
 }
 
 /** An operation among others: what it takes is known to itself only, and parsed by it. */
-export interface AnyOperation extends Omit<Operation<unknown, unknown, unknown>, 'etagOf' | 'run'> {
+export interface AnyOperation extends Omit<Operation<unknown, unknown, unknown>, 'etagOf' | 'run' | 'open'> {
   etagOf?(doing: Doing, params: unknown): Promise<string | undefined>
   run(doing: Doing, input: { params: unknown; query: unknown; body: unknown }): Promise<Done>
+  open?(doing: Doing, input: { params: unknown; query: unknown }): Promise<Opened>
 }
 
 const Nothing = z.strictObject({})
@@ -116,4 +132,20 @@ export function defineOperation<Params = Record<string, never>, Query = Record<s
   }
   // Its own schemas have parsed whatever it is given.
   return whole
+}
+
+type Downloading<Params, Query> = Required<Pick<Operation<Params, Query, undefined>, 'open'>> &
+  Pick<Operation<Params, Query, undefined>, 'id' | 'path' | 'tag' | 'summary' | 'roles' | 'forms' | 'query'> &
+  Partial<Pick<Operation<Params, Query, undefined>, 'params'>>
+
+/** Says an operation that answers with a file. */
+export function defineDownload<Params = Record<string, never>, Query = Record<string, never>>(
+  download: Downloading<Params, Query>,
+): AnyOperation {
+  return defineOperation<Params, Query>({
+    method: 'get',
+    answer: z.never(),
+    run: () => Promise.reject(new Bug('a download is opened, and not run')),
+    ...download,
+  })
 }

@@ -16,6 +16,7 @@ import {
   terminateLicense,
 } from './operations/license-acts.ts'
 import { amendOneLicense, createLicense, renewOneLicense, transferOneLicense } from './operations/license-grants.ts'
+import { exportEvidence, exportFocusDataset, exportJournalEntries, exportUsageRows } from './operations/exports.ts'
 import { getLicense, getLicenseAsOf, getLicenseHistory, listLicenses } from './operations/licenses.ts'
 import {
   creditOneInvoice,
@@ -35,6 +36,15 @@ import {
   verifyOnePeriod,
 } from './operations/periods.ts'
 import { endManySessions, endOneSession, listLiveSessions, showOwnSession } from './operations/sessions.ts'
+import {
+  acceptReconciliationException,
+  correctReconciliationException,
+  getReconciliation,
+  getReconciliationException,
+  listAllReconciliations,
+  listReconciliationExceptions,
+  runOneReconciliation,
+} from './operations/reconciliations.ts'
 import {
   getStripeStatus,
   listAllStripeDocuments,
@@ -112,6 +122,17 @@ export const operations: readonly AnyOperation[] = [
   listAllStripeDocuments,
   pushStripeDocument,
   listAllStripeEvents,
+  exportFocusDataset,
+  exportJournalEntries,
+  exportUsageRows,
+  exportEvidence,
+  listAllReconciliations,
+  getReconciliation,
+  runOneReconciliation,
+  listReconciliationExceptions,
+  getReconciliationException,
+  correctReconciliationException,
+  acceptReconciliationException,
   listAuditEntries,
   listTokens,
   makeToken,

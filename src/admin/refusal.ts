@@ -7,6 +7,7 @@ import {
   type PushRefusal,
   type Period,
   type ReopenRefusal,
+  type ResolveRefusal,
   type VerifyRefusal,
 } from '../billing/index.ts'
 import type { AdminTokenRefusal, KeyRefusal } from '../identity/index.ts'
@@ -286,6 +287,39 @@ function pushWords(refusal: PushRefusal): Words {
       return { status: 409, message: `${refusal.number} is at Stripe, ${refusal.state}.` }
     default:
       return assertNever(refusal, 'a refusal of a push')
+  }
+}
+
+export const refusedResolve = (refusal: ResolveRefusal): AdminRefusal => ({
+  // A second person is asked for under one name, whatever is to be approved.
+  reason: refusal.reason === 'second_person_missing' ? 'second_person_needed' : refusal.reason,
+  ...resolveWords(refusal),
+})
+
+function resolveWords(refusal: ResolveRefusal): Words {
+  switch (refusal.reason) {
+    case 'exception_not_found':
+      return notFound('exception', refusal.exception)
+    case 'exception_ended':
+      return { status: 409, message: `It is ${refusal.state} already.` }
+    case 'exception_changed':
+      return { status: 409, message: 'It is not as it was found.', advice: 'Run the reconciliation again.' }
+    case 'not_correctable':
+      return {
+        status: 409,
+        message: `${refusal.class} is not corrected in the ledger: ${refusal.why}.`,
+        advice: 'Two people may accept it.',
+      }
+    case 'second_person_missing':
+      return {
+        status: 409,
+        message: 'Two people stand behind a difference that stays: a second one has to approve.',
+        widens: [`${refusal.class} of ${refusal.subject} stays as it is`],
+      }
+    case 'reason_missing':
+      return { status: 422, message: 'Say why.', pointer: '/reason' }
+    default:
+      return assertNever(refusal, 'a refusal of a difference')
   }
 }
 

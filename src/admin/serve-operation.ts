@@ -8,6 +8,7 @@ import type { AnyOperation, ControlNeeds, Doing, Reply, Written } from './operat
 import { problemOf, problemType } from './problem.ts'
 import { readInput, type Input } from './read-input.ts'
 import type { AdminRefusal } from './refusal.ts'
+import { serveDownload } from './serve-download.ts'
 import { shownChangeRequest } from './shown.ts'
 
 /** Rolls the transaction back. */
@@ -38,8 +39,19 @@ export async function serveOperation(
     if (objection !== undefined) return refuse(c, [objection])
     const read = await readInput(c, operation)
     if (!read.ok) return refuse(c, read.error)
-    const answer = await perform({ operation, needs, findOperation }, who.value, read.value)
-    return tell(c, answer)
+    const around = { operation, needs, findOperation }
+    const open = operation.open?.bind(operation)
+    if (open !== undefined) {
+      const { actor, session } = who.value
+      const by = { actor, approvedBy: undefined, now: needs.now() }
+      const told = await serveDownload(needs, {
+        id: operation.id,
+        tenantId: actor.tenantId,
+        open: (tx) => open({ tx, needs, findOperation, by, session }, read.value),
+      })
+      return told.ok ? told.value : refuse(c, told.error)
+    }
+    return tell(c, await perform(around, who.value, read.value))
   } catch (error) {
     if (error instanceof Refused) return refuse(c, error.refusals)
     if (!(error instanceof Failure)) throw error

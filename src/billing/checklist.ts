@@ -28,7 +28,14 @@ export const CheckedItem = z.strictObject({
 export type CheckedItem = z.infer<typeof CheckedItem>
 
 /** What the comparison with the model host's and Stripe's figures says of a month. */
-export type Reconciled = { readonly open: number } | 'not_set_up'
+export type Reconciled =
+  | {
+      /** Differences that nobody has worked off. */
+      readonly open: number
+      /** What has not been looked at, a phrase each. */
+      readonly missing: readonly string[]
+    }
+  | 'not_set_up'
 
 /** What a checklist asks the database about a month of a license. */
 export interface LedgerFacts {
@@ -64,7 +71,10 @@ export function checkPeriod(facts: CheckFacts, reasons: ReadonlyMap<CheckItem, s
     reconciled:
       facts.reconciled === 'not_set_up'
         ? [true, 'no reconciliation is set up']
-        : [facts.reconciled.open === 0, `${facts.reconciled.open} differences not worked off`],
+        : [
+            facts.reconciled.open === 0 && facts.reconciled.missing.length === 0,
+            [`${facts.reconciled.open} differences not worked off`, ...facts.reconciled.missing].join(', '),
+          ],
   }
   return checkItems.map((item) => {
     const [isMet, words] = found[item]

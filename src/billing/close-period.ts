@@ -4,7 +4,7 @@ import { systemTransaction, type Database, type Tx } from '../db/index.ts'
 import { agentOf, type Actor } from '../identity/index.ts'
 import { findLicenseRow, loadLicenses, type LicenseFacts } from '../licensing/index.ts'
 import { untilUnfolded } from '../metering/index.ts'
-import type { CheckedItem, CheckItem, Reconciled } from './checklist.ts'
+import type { CheckedItem, CheckItem } from './checklist.ts'
 import { freezeUsage, type FrozenUsage } from './freeze-usage.ts'
 import { goThroughChecklist } from './go-through-checklist.ts'
 import { noTax, type Tax } from './invoice.ts'
@@ -34,8 +34,6 @@ export type CloseRefusal =
 export interface ClosingNeeds {
   readonly database: Database
   readonly startSha256: StartSha256
-  /** What the comparison with the host's and Stripe's figures says; absent where none is set up. */
-  readonly reconciled?: ((tx: Tx, of: Month) => Promise<Reconciled>) | undefined
   readonly tax?: Tax | undefined
 }
 
@@ -61,7 +59,7 @@ export async function closePeriod(
   wish: { license: string; period: Period; reasons: ReadonlyMap<CheckItem, string>; actor: Actor; now: Instant },
 ): Promise<Result<Closed, CloseRefusal>> {
   await untilUnfolded(needs.database)
-  const begun = await systemTransaction(needs.database, 'bill', (tx) => beginClosing(tx, needs, wish))
+  const begun = await systemTransaction(needs.database, 'bill', (tx) => beginClosing(tx, wish))
   if (!begun.ok) return begun
   return systemTransaction(needs.database, 'bill', (tx) => finishClosing(tx, needs, { ...wish, ...begun.value }))
 }
@@ -75,7 +73,6 @@ interface Begun {
 
 async function beginClosing(
   tx: Tx,
-  needs: ClosingNeeds,
   wish: { license: string; period: Period; reasons: ReadonlyMap<CheckItem, string>; actor: Actor; now: Instant },
 ): Promise<Result<Begun, CloseRefusal>> {
   const { license, period, reasons, actor, now } = wish
@@ -92,7 +89,7 @@ async function beginClosing(
     const standing = (await loadStandingClosings(tx, month)).find((one) => one.period.start === period.start)
     return err({ reason: 'period_closed', license, period, invoice: standing?.invoice })
   }
-  const checklist = await goThroughChecklist(tx, needs, { month, first, reasons, now })
+  const checklist = await goThroughChecklist(tx, { month, first, reasons, now })
   if (checklist.some(({ state }) => state === 'open'))
     return err({ reason: 'period_not_ready', license, period, checklist })
   const begun = { month, tenant: row.tenant, checklist }

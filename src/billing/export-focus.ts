@@ -24,6 +24,8 @@ export interface FocusWish {
   readonly license?: string | undefined
   readonly now: Instant
   readonly tax?: Tax | undefined
+  /** The owner's name, where the transaction cannot see it: a tenant's sees its own tenant only. */
+  readonly seller?: string | undefined
 }
 
 export type FocusRefusal = TieRefusal | { reason: 'nothing_licensed' }
@@ -40,7 +42,11 @@ export async function exportFocus(
   const { dataset, format, period } = wish
   const licenses = await loadBilledLicenses(tx, wish)
   if (licenses.length === 0) return err({ reason: 'nothing_licensed' })
-  const shared = { seller: await loadOwnerName(tx), models: await loadModelFacts(tx), book: await loadPriceBook(tx) }
+  const shared = {
+    seller: wish.seller ?? (await loadOwnerName(tx)),
+    models: await loadModelFacts(tx),
+    book: await loadPriceBook(tx),
+  }
   await write(focusHead(dataset, format))
   let count = 0
   const tell = async (rows: readonly Row[]) => {

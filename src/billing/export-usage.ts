@@ -11,11 +11,11 @@ import { usageHeader, usageLine } from './usage-export.ts'
 export async function exportUsage(
   tx: Tx,
   of: { license: string; period: Period; which: 'own' | 'late' },
-  write: (text: string) => void,
+  write: (text: string) => void | Promise<void>,
 ): Promise<boolean> {
   const row = await findLicenseRow(tx, of.license)
   if (row === undefined) return false
-  write(usageHeader)
-  for await (const page of readFrozen(tx, { ...of, tenantId: row.tenantId })) write(page.map(usageLine).join(''))
+  await write(usageHeader)
+  for await (const page of readFrozen(tx, { ...of, tenantId: row.tenantId })) await write(page.map(usageLine).join(''))
   return true
 }

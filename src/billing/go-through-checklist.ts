@@ -1,8 +1,9 @@
 import type { Instant } from '../kernel/index.ts'
 import type { Tx } from '../db/index.ts'
-import { checkPeriod, type CheckedItem, type CheckItem, type Reconciled } from './checklist.ts'
+import { checkPeriod, type CheckedItem, type CheckItem } from './checklist.ts'
 import { monthsFrom } from './license-months.ts'
 import type { Month, Period } from './month.ts'
+import { reconciledMonth } from './reconcile/reconciled-month.ts'
 import { loadLedgerFacts, loadPeriods } from './store-period.ts'
 
 /**
@@ -11,7 +12,6 @@ import { loadLedgerFacts, loadPeriods } from './store-period.ts'
  */
 export async function goThroughChecklist(
   tx: Tx,
-  needs: { readonly reconciled?: ((tx: Tx, of: Month) => Promise<Reconciled>) | undefined },
   asked: { month: Month; first: Period; reasons: ReadonlyMap<CheckItem, string>; now: Instant },
 ): Promise<readonly CheckedItem[]> {
   const { month, first, reasons, now } = asked
@@ -24,7 +24,7 @@ export async function goThroughChecklist(
       period: month.period,
       now,
       earlierOpen: monthsFrom(first, month.period).filter(({ start }) => !closed.has(start)),
-      reconciled: (await needs.reconciled?.(tx, month)) ?? 'not_set_up',
+      reconciled: await reconciledMonth(tx, month),
     },
     reasons,
   )

@@ -16,7 +16,7 @@ export { CheckedItem, CheckItem, mayBeExplained, type Reconciled } from './check
 export { closePeriod, type Closed, type CloseRefusal, type ClosingNeeds } from './close-period.ts'
 export { listPeriods, type ListedPeriod } from './list-periods.ts'
 export { formatMoney } from './currency.ts'
-export { monthName, monthOf, parseMonth, type Month, type Period } from './month.ts'
+export { monthAfter, monthBefore, monthName, monthOf, parseMonth, type Month, type Period } from './month.ts'
 export { checklistOf, showPeriod, type ShownPeriod } from './show-period.ts'
 export { listPeriodsOf, type PeriodRow } from './store-list-periods.ts'
 export { PeriodState, type StandingClosing } from './store-period.ts'
@@ -29,6 +29,9 @@ export { datasets as focusDatasets, type Dataset as FocusDataset } from './focus
 export { focusFormats, type FocusFormat } from './focus/write-rows.ts'
 export { checkFocus, type FocusChecked, type FocusCheckRefusal, type FocusFile } from './focus-check/check-focus.ts'
 export { rulesTable as focusRulesTable } from './focus-check/rules-table.ts'
+export { exportJournal, type JournalTold } from './export-journal.ts'
+export { packPeriod, type Evidence, type EvidenceRefusal } from './evidence/pack-period.ts'
+export { verifyPack, type PackVerified } from './evidence/verify-pack.ts'
 export { exportUsage } from './export-usage.ts'
 export {
   recomputeInvoice,
@@ -47,15 +50,19 @@ export {
   type ExplainedCall,
   type ExplainedLine,
 } from './store-explain-line.ts'
+export { listChecklists } from './store-list-checklists.ts'
 export {
   invoiceState,
   listInvoices,
+  sumInvoiced,
   type InvoiceCursor,
+  type InvoicedSum,
   type InvoiceRow,
   type InvoiceState,
 } from './store-list-invoices.ts'
 export {
   AccountName,
+  EntryKind,
   listJournal,
   sumJournal,
   type JournalAsked,
@@ -93,10 +100,16 @@ export { importHostUsage, problemsNamedMax, type Imported, type ImportRefusal } 
 export { reportColumns, type ReportFormat } from './reconcile/host-usage.ts'
 export { classWords, DifferenceClass } from './reconcile/difference.ts'
 export { runReconciliation, type Ran, type RunRefusal } from './reconcile/run-reconciliation.ts'
+export { exceptionsOnPageMax, reconciliationPage } from './reconcile/reconciliation-page.ts'
+export { reconciliationCsv, reconciliationCsvHeader } from './reconcile/reconciliation-csv.ts'
 export {
+  countExceptions,
   ExceptionState,
   loadExceptions,
   loadReconciliations,
   type KeptException,
   type Reconciliation,
 } from './store-reconciliation.ts'
+export type { StripeBooks } from './reconcile/stripe-books.ts'
+export { stripeBooks } from './stripe/read-books.ts'
+export { acceptException, correctException, type ResolveRefusal } from './reconcile/resolve-exception.ts'

@@ -39,10 +39,11 @@ export function invoiceCsv({ number, currency, lines }: InvoiceDocument): string
       line.corrects?.document ?? '',
     ])
   })
-  return [columns, ...rows].map((cells) => `${cells.map(cell).join(',')}\r\n`).join('')
+  return [columns, ...rows].map((cells) => `${cells.map(spreadsheetCell).join(',')}\r\n`).join('')
 }
 
-const cell = (text: string): string => {
+/** Quoted where it has to be, and never a formula. */
+export const spreadsheetCell = (text: string): string => {
   const safe = /^[=+@\t\r]/.test(text) || /^-(?![\d])/.test(text) ? `'${text}` : text
   return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe
 }

@@ -1,7 +1,7 @@
 import { err, ok, type Instant, type Result } from '../kernel/index.ts'
 import type { Tx } from '../db/index.ts'
 import { findLicenseRow, loadLicenses } from '../licensing/index.ts'
-import type { CheckedItem, Reconciled } from './checklist.ts'
+import type { CheckedItem } from './checklist.ts'
 import type { CloseRefusal } from './close-period.ts'
 import { goThroughChecklist } from './go-through-checklist.ts'
 import { firstMonth } from './license-months.ts'
@@ -43,9 +43,8 @@ export async function showPeriod(
 /** Of a closed month as it was gone through, of another as it would be now. It sees what is no tenant's own. */
 export async function checklistOf(
   tx: Tx,
-  needs: { readonly reconciled?: ((tx: Tx, of: Month) => Promise<Reconciled>) | undefined },
   { shown, now }: { shown: Pick<ShownPeriod, 'month' | 'first' | 'standing'>; now: Instant },
 ): Promise<readonly CheckedItem[]> {
   const { month, first, standing } = shown
-  return standing?.checklist ?? goThroughChecklist(tx, needs, { month, first, reasons: new Map(), now })
+  return standing?.checklist ?? goThroughChecklist(tx, { month, first, reasons: new Map(), now })
 }

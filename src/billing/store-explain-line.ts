@@ -71,9 +71,9 @@ export async function explainLine(
           and r.revision = e.license_revision
         where e.tenant_id = ${invoice.tenantId} and e.license = ${invoice.license}
           and e.started_at >= ${month} and e.started_at < ${new Date(end)} and ${among}) e
-      where e.model = ${line.model ?? ''} and e.license_revision = ${line.licenseRevision ?? 0}
+      where e.outcome <> 'expired' and e.model = ${line.model ?? ''} and e.license_revision = ${line.licenseRevision ?? 0}
         and e.plan = ${line.plan ?? ''} and e.plan_revision = ${line.planRevision ?? 0} and e.phase = ${line.phase}
-        and e.quantity > 0)
+        and e.quantity <> 0)
     select s.calls, s.total, p.*
     from (select count(*) as calls, coalesce(sum(quantity), 0) as total from counted) s
     left join lateral (

@@ -44,7 +44,7 @@ export async function loadDayUse(
       sum(e.output_tokens)::text as output_tokens, sum(e.inferences)::text as inferences
     from usage_event e
     join license_revision r on r.tenant_id = e.tenant_id and r.license = e.license and r.revision = e.license_revision
-    where e.tenant_id = ${of.tenantId} and e.license = ${of.license} and ${counted}
+    where e.tenant_id = ${of.tenantId} and e.license = ${of.license} and e.outcome <> 'expired' and ${counted}
     group by 1, 2, 3, 4, 5, 6, 7, 8
     order by 1, 2, 3, 4, 5, 6, 7, 8`.execute(tx)
   return rows.map((row) => ({

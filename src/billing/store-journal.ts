@@ -6,8 +6,7 @@ import { accounts, type Account, type Posting } from './book-invoice.ts'
 import type { Period } from './month.ts'
 
 export const AccountName = z.enum(accounts)
-export const entryKinds = ['invoice', 'credit_note', 'payment', 'payment_reversal'] as const
-const EntryKind = z.enum(entryKinds)
+export const EntryKind = z.enum(['invoice', 'credit_note', 'payment', 'payment_reversal'])
 
 /** What of the journal is asked for: of the months that documents are of, not of the days on which they were booked. */
 export interface JournalAsked {

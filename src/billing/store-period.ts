@@ -221,7 +221,7 @@ export async function loadLedgerFacts(tx: Tx, of: Month): Promise<LedgerFacts> {
         and facts->>'license' = ${of.license} and started_at >= ${start} and started_at < ${end}) as "openReservations",
       (${ofMonth('usage_batch')}) as "waitingEvents",
       (${ofMonth('usage_batch_refused')}) as "refusedBatches",
-      (select count(*)::integer from usage_event where tenant_id = ${of.tenantId} and license = ${of.license}
+      (select coalesce(sum(requests), 0)::integer from usage_event where tenant_id = ${of.tenantId} and license = ${of.license}
         and started_at >= ${start} and started_at < ${end} and outcome = 'expired') as "expiredCalls"`.execute(tx)
   return rows[0] ?? { openReservations: 0, waitingEvents: 0, refusedBatches: 0, expiredCalls: 0 }
 }

@@ -41,7 +41,7 @@ export async function sumUsage(
       sum(e.output_tokens) as output_tokens, sum(e.inferences) as inferences, sum(e.charge_picos) as charge_picos
     from usage_event e
     join license_revision r on r.tenant_id = e.tenant_id and r.license = e.license and r.revision = e.license_revision
-    where e.tenant_id = ${of.tenantId} and e.license = ${of.license} and ${among}
+    where e.tenant_id = ${of.tenantId} and e.license = ${of.license} and e.outcome <> 'expired' and ${among}
     group by 1, 2, 3, 4, 5, 6, 7`
   const own = await sql<SumRow>`${rowsOf(sql`e.started_at >= ${start} and e.started_at < ${end} and not exists (
     select from usage_late l where l.tenant_id = e.tenant_id and l.started_at = e.started_at

@@ -38,7 +38,12 @@ export class UsageSum {
     )
   }
 
+  /**
+   * A call whose end nobody knows counts for nothing until it is corrected: its units are an upper bound. So does the row that
+   * takes it back when it is.
+   */
   add(row: UsageRecord): void {
+    if (row.outcome === 'expired') return
     const phase = this.#phaseOf(row)
     const { license_revision, plan, plan_revision, facility, model } = row
     const [licenseRevision, planRevision] = [Number(license_revision), Number(plan_revision)]

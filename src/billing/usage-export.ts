@@ -58,7 +58,7 @@ export function parseUsageExport(text: string): Result<readonly UsageRecord[], E
     if (line === '') continue
     const cells = line.split(',')
     const row = Object.fromEntries(usageColumns.map((column, index) => [column, cells[index] ?? ''])) as UsageRecord
-    const isRead = cells.length === usageColumns.length && amounts.every((column) => /^\d{1,38}$/.test(row[column]))
+    const isRead = cells.length === usageColumns.length && amounts.every((column) => /^-?\d{1,38}$/.test(row[column]))
     if (!isRead || usageLine(row) !== `${line}\n`) return err({ reason: 'export_line_unreadable', line: at + 2 })
     const key = `${row.started_at} ${row.request_id} ${row.attempt.padStart(5, '0')}`
     if (key <= last) return err({ reason: 'export_out_of_order', line: at + 2 })

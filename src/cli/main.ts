@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
 import { Failure, instant, type Instant } from '../kernel/index.ts'
 import { migrateDatabase, type Database } from '../db/index.ts'
+import { openStripeClient, stripeBooks, type StripeBooks } from '../billing/index.ts'
 import { ConfigError, readConfig, type Config } from '../platform/node/config.ts'
 import { findDatabase } from '../platform/node/find-database.ts'
 import { EmbeddedPostgresError } from '../platform/node/embedded-postgres-error.ts'
@@ -9,6 +10,9 @@ import { StartError } from '../platform/node/start-error.ts'
 import { withDatabase } from '../platform/node/given-database.ts'
 import { runAdminToken } from './commands/admin-token.ts'
 import { runDecision } from './commands/decision.ts'
+import { runEvidenceVerify } from './commands/evidence.ts'
+import { runExport } from './commands/export.ts'
+import { runFocus } from './commands/focus.ts'
 import { runKey } from './commands/key.ts'
 import { runLicense } from './commands/license.ts'
 import { runLicenseDocument, runLicenseVerify, signingVerbs } from './commands/license-document.ts'
@@ -16,6 +20,7 @@ import { runRecompute } from './commands/recompute.ts'
 import { runTenants } from './commands/tenants.ts'
 import { runHostUsage } from './commands/host-usage.ts'
 import { runInvoice } from './commands/invoice.ts'
+import { runJournal } from './commands/journal.ts'
 import { runNotice } from './commands/notice.ts'
 import { runPeriod } from './commands/period.ts'
 import { runReconcile } from './commands/reconcile.ts'
@@ -57,12 +62,20 @@ const usage = `usage: formulary <noun> <verb> [--json]
   reconcile exceptions                   [--month 2026-10] [--state open] [--class class] [--tenant name]
   reconcile resolve <exception id>       --as corrected|accepted --reason text [--by name --approved-by name]
   period list <license>                  its months, and what their closings froze
+  period show <license> --month 2026-10  the month, and what speaks against closing it
+  period preview <license> --month 2026-11 [--format text|json|csv|html]  what it would be invoiced at now
   period close <license> --month 2026-10 [--explain item=reason]…  freezes the month and issues its invoice
   period verify <license> --month 2026-10  makes rows' hash and invoice again, and compares
   period reopen <license> --month 2026-10  --reason text --by name --approved-by name
+  period evidence <license> --month 2026-10 --out file.tar  [--reconciliation file]  all that an auditor is given of it
+  period evidence --verify file.tar      holds such an archive against itself; needs no server
+  journal export --period 2026-10        [--tenant name] [--license license]  double entries as CSV
+  export focus --month 2026-10           --out folder | --dataset cost-and-usage  [--tenant name] [--license license] [--format csv|jsonl]
+  focus check <file>…                    files of FOCUS 1.4 against its rules; needs no server
   invoice list                           [--tenant name] [--license license]
   invoice show <number>                  [--format text|json|csv|html] [--line n]  a line down to its calls
   invoice credit <number>                --reason text  takes it back whole, by a credit note
+  journal list | sums                    [--month 2026-10] [--account revenue] [--tenant name] [--license license]
   invoice recompute --invoice file --export usage.csv --plan plan.yaml…  needs no server`
 
 /** What surrounds the command. */
@@ -134,9 +147,16 @@ async function run(noun: string, rest: readonly string[], io: CommandIo): Promis
     case 'host-usage':
       return onDatabase(io, (database) => runHostUsage(rest, { ...io, database }))
     case 'reconcile':
-      return onDatabase(io, (database) => runReconcile(rest, { ...io, database }))
+      return onDatabase(io, (database, { config }) => runReconcile(rest, { ...io, database, stripe: booksOf(config) }))
+    case 'focus':
+      return runFocus(rest, io)
+    case 'export':
+      return onDatabase(io, (database) => runExport(rest, { ...io, database }))
     case 'period':
+      if (rest[0] === 'evidence' && rest.includes('--verify')) return runEvidenceVerify(rest.slice(1), io)
       return onDatabase(io, (database) => runPeriod(rest, { ...io, database }))
+    case 'journal':
+      return onDatabase(io, (database) => runJournal(rest, { ...io, database }))
     case 'invoice':
       if (rest[0] === 'recompute') return runRecompute(rest.slice(1), io)
       return onDatabase(io, (database) => runInvoice(rest, { ...io, database }))
@@ -156,6 +176,9 @@ async function run(noun: string, rest: readonly string[], io: CommandIo): Promis
       return reportMisuse(io, `there is no \`${noun}\`: formulary help lists what there is`)
   }
 }
+
+const booksOf = ({ STRIPE_SECRET_KEY: secretKey, STRIPE_API_BASE: apiBase }: Config): StripeBooks | undefined =>
+  secretKey === undefined ? undefined : stripeBooks(openStripeClient({ secretKey, apiBase }))
 
 async function onDatabase(
   io: CommandIo,

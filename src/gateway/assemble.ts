@@ -4,8 +4,11 @@ import type { StripeDoor } from '../billing/index.ts'
 import { systemTransaction, type Database } from '../db/index.ts'
 import {
   KeySets,
+  rememberProofs,
   readSigningKeys,
+  RefusedAddresses,
   SeenProofs,
+  SharedProofs,
   type FetchKeySet,
   type KnownKeySets,
   type SigningKeys,
@@ -36,6 +39,7 @@ export interface Memory {
   readonly decisions: KeptDecisions
   readonly keySets: KnownKeySets
   readonly proofs: SeenProofs
+  readonly refusedAddresses: RefusedAddresses
 }
 
 export const emptyMemory = (): Memory => ({
@@ -44,6 +48,7 @@ export const emptyMemory = (): Memory => ({
   decisions: new KeptDecisions(),
   keySets: new Map(),
   proofs: new SeenProofs(),
+  refusedAddresses: new RefusedAddresses(),
 })
 
 /** The parts that a platform brings. */
@@ -151,6 +156,7 @@ export function assembleGateway(parts: Parts): Gateway {
     pause: (ms) => new Promise<void>((resolve) => void after(ms, resolve)),
     log,
   })
+  const shared = new SharedProofs({ remember: (shown) => rememberProofs(database, shown), log, monotonicMs })
   const keySets = new KeySets({
     known: memory.keySets,
     fetchKeySet: parts.fetchKeySet,
@@ -187,6 +193,8 @@ export function assembleGateway(parts: Parts): Gateway {
     findClientAgain: (clientId) => directory.findClientAgain(clientId),
     publishedKeysOf: (client, kid) => keySets.find(client, kid),
     proofs: memory.proofs,
+    shareProof: (proof) => shared.show(proof),
+    refusedAddresses: memory.refusedAddresses,
     issuer: () => parts.issuer(),
     mtlsUrl: () => parts.mtlsUrl(),
     findLicenses: (tenantId) => directory.findLicenses(tenantId),

@@ -20,6 +20,7 @@ const samples: { readonly [Reason in Refusal['reason']]: readonly Extract<Refusa
   })),
   credential_expired: [{ reason: 'credential_expired', keyId: 'abcdefghijkl', expiredAt: at }],
   credential_revoked: [{ reason: 'credential_revoked', keyId: 'abcdefghijkl', revokedAt: at }],
+  refused_too_often: [{ reason: 'refused_too_often', retryAfterSeconds: 60 }],
   token_expired: [{ reason: 'token_expired', expiredAt: at }],
   token_invalid: [{ reason: 'token_invalid', detail: 'signature' }],
   proof_refused: (['proof_missing', 'proof_replayed'] as const).map((detail) => ({ reason: 'proof_refused', detail })),

@@ -87,6 +87,14 @@ export function toWire(refusal: Refusal): Wire {
         code: 'invalid_api_key',
         message: `The API key ${refusal.keyId} was revoked at ${isoOf(refusal.revokedAt)}. Ask your administrator for a new one.`,
       }
+    case 'refused_too_often':
+      return {
+        ...rateLimit,
+        code: 'rate_limit_exceeded',
+        message:
+          'The API key is not valid, like too many others that came from your network. A valid one works at once.',
+        retryAfterSeconds: refusal.retryAfterSeconds,
+      }
     case 'token_expired':
       return {
         ...tokenRefused,

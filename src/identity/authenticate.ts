@@ -1,8 +1,9 @@
 import { err, ok, type Hmac, type Instant, type Result } from '../kernel/index.ts'
 import { openToken, type TokenNeeds, type TokenRefusal } from './access-token.ts'
-import { apiKeyPrefix, parseApiKey } from './api-key.ts'
+import { apiKeyPrefix, parseApiKey, type ApiKey } from './api-key.ts'
 import { checkPossession, type PossessionRefusal, type ProofNeeds } from './check-possession.ts'
 import type { KeyFacts, Principal } from './principal.ts'
+import { windowSeconds, type RefusedAddresses } from './refused-addresses.ts'
 
 export type IdentityRefusal =
   | { reason: 'credential_missing' }
@@ -11,6 +12,8 @@ export type IdentityRefusal =
   /** Said only to a caller who knew the secret. */
   | { reason: 'credential_expired'; keyId: string; expiredAt: Instant }
   | { reason: 'credential_revoked'; keyId: string; revokedAt: Instant }
+  /** Wrong, like so many before it from the same network. */
+  | { reason: 'refused_too_often'; retryAfterSeconds: number }
   | TokenRefusal
   | PossessionRefusal
 
@@ -21,6 +24,7 @@ export interface IdentityNeeds extends TokenNeeds, ProofNeeds {
   findKey(keyId: string): KeyFacts | undefined
   /** For an id that is not known here: look at the database, unless somebody just did. A new key works at once. */
   findKeyAgain(keyId: string): Promise<KeyFacts | undefined>
+  readonly refusedAddresses: RefusedAddresses
 }
 
 /** What a request shows of who it is from. */
@@ -49,7 +53,7 @@ export async function authenticate(
   const [, scheme = '', text = ''] = credential ?? []
   if (credential === null) return err({ reason: 'credential_missing' })
   const isBearer = scheme.toLowerCase() === 'bearer'
-  if (isBearer && !looksLikeToken(text)) return authenticateKey(needs, text, now)
+  if (isBearer && !looksLikeToken(text)) return authenticateKey(needs, { text, address: shown.address }, now)
   const held = await openToken(needs, text, now)
   if (!held.ok) return held
   const presented = { scheme: isBearer ? 'bearer' : 'dpop', text, ...shown } as const
@@ -60,20 +64,23 @@ export async function authenticate(
 /** Three parts with two dots between them; a key has none. */
 const looksLikeToken = (text: string): boolean => !text.startsWith(apiKeyPrefix) && text.split('.').length === 3
 
-/** An unknown key and a wrong secret take the same work and get the same answer, and neither writes anything. */
+/**
+ * An unknown key and a wrong secret take the same work, wait for the same look at the database and get the same answer, and
+ * neither writes anything.
+ */
 async function authenticateKey(
   needs: IdentityNeeds,
-  bearer: string,
+  shown: { text: string; address: string | undefined },
   now: Instant,
 ): Promise<Result<Principal, IdentityRefusal>> {
-  const key = parseApiKey(bearer)
+  const key = parseApiKey(shown.text)
   if (key === undefined) return err({ reason: 'credential_invalid', detail: 'malformed' })
 
-  const facts = needs.findKey(key.keyId) ?? (await needs.findKeyAgain(key.keyId))
-  const pepper = needs.pepper(facts?.pepperVersion ?? 1) ?? noPepper
-  const shown = secretHmac(needs.hmac, pepper, key.text.reveal())
-  if (!needs.hmac.equal(shown, facts?.secretHmac ?? noHmac) || facts === undefined || pepper === noPepper)
-    return err({ reason: 'credential_invalid', detail: facts === undefined ? 'unknown' : 'wrong_secret' })
+  const known = needs.findKey(key.keyId)
+  const facts = isProved(needs, key, known) ? known : await lookForKey(needs, key, shown.address)
+  if (facts === 'refused too often') return err({ reason: 'refused_too_often', retryAfterSeconds: windowSeconds })
+  if (facts === undefined)
+    return err({ reason: 'credential_invalid', detail: known === undefined ? 'unknown' : 'wrong_secret' })
 
   if (facts.revokedAt !== undefined && facts.revokedAt <= now)
     return err({ reason: 'credential_revoked', keyId: facts.keyId, revokedAt: facts.revokedAt })
@@ -88,6 +95,26 @@ async function authenticateKey(
     keyId: facts.keyId,
     scopes: facts.scopes,
   } as Principal)
+}
+
+/** A key that was made a moment ago is not known yet. Whoever was refused too often is not looked up any more. */
+async function lookForKey(
+  needs: IdentityNeeds,
+  key: ApiKey,
+  address: string | undefined,
+): Promise<KeyFacts | 'refused too often' | undefined> {
+  if (needs.refusedAddresses.isOver(address, needs.monotonicMs())) return 'refused too often'
+  const found = await needs.findKeyAgain(key.keyId)
+  if (isProved(needs, key, found)) return found
+  needs.refusedAddresses.note(address, needs.monotonicMs())
+  return undefined
+}
+
+/** The same work, whether there is such a key or not. */
+function isProved(needs: IdentityNeeds, key: ApiKey, facts: KeyFacts | undefined): facts is KeyFacts {
+  const pepper = needs.pepper(facts?.pepperVersion ?? 1) ?? noPepper
+  const shown = secretHmac(needs.hmac, pepper, key.text.reveal())
+  return needs.hmac.equal(shown, facts?.secretHmac ?? noHmac) && facts !== undefined && pepper !== noPepper
 }
 
 /** What is stored of a key: HMAC-SHA-256 of its whole text under a pepper that the database does not hold. */

@@ -1,3 +1,5 @@
+import { ipv4Of, ipv6Of } from './ip-address.ts'
+
 /**
  * Addresses that no key set is fetched from: this machine, its neighbors, and what leads there. A client's declaration is
  * reviewed, and yet the host it names may one day answer with an address inside our network.
@@ -42,29 +44,4 @@ function isPublicIpv6(groups: readonly number[]): boolean {
   const isDocumentation = (first === 0x2001 && second === 0x0db8) || (first === 0x3fff && second < 0x1000)
   const isSixToFour = first === 0x2002
   return !isTeredoOrSpecial && !isDocumentation && !isSixToFour
-}
-
-function ipv4Of(text: string): number | undefined {
-  const match = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/.exec(text)
-  if (match === null) return undefined
-  const parts = match.slice(1).map(Number)
-  return parts.some((part) => part > 255) ? undefined : parts.reduce((sum, part) => sum * 256 + part, 0)
-}
-
-/** Eight groups; undefined for what is no IPv6 address. A dotted end counts as two groups; a zone is not accepted. */
-function ipv6Of(text: string): readonly number[] | undefined {
-  const bare = text.replace(/^\[(.*)\]$/, '$1')
-  const dotted = /^(.*:)(\d{1,3}(?:\.\d{1,3}){3})$/.exec(bare)
-  const tail = dotted?.[2] === undefined ? undefined : ipv4Of(dotted[2])
-  if (dotted !== null && tail === undefined) return undefined
-  const plain =
-    tail === undefined ? bare : `${dotted?.[1] ?? ''}${(tail >>> 16).toString(16)}:${(tail & 0xffff).toString(16)}`
-  const halves = plain.split('::')
-  if (!plain.includes(':') || halves.length > 2) return undefined
-  const [head = [], rest] = halves.map((half) => (half === '' ? [] : half.split(':')))
-  const given = [...head, ...(rest ?? [])]
-  if (!given.every((group) => /^[0-9a-f]{1,4}$/i.test(group))) return undefined
-  if (rest === undefined ? given.length !== 8 : given.length > 7) return undefined
-  const zeros = Array.from({ length: 8 - given.length }, () => '0')
-  return [...head, ...(rest === undefined ? [] : zeros), ...(rest ?? [])].map((group) => Number.parseInt(group, 16))
 }

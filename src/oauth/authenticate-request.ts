@@ -21,6 +21,8 @@ export interface Posted {
   readonly proof: string | undefined
   /** Thumbprint of the TLS certificate that the caller has proved to hold. */
   readonly certificate: string | undefined
+  /** Where it came from; undefined when that is not known. */
+  readonly address: string | undefined
   /** Without origin: the address of the route. */
   readonly path: string
   readonly now: Instant
@@ -44,10 +46,8 @@ export async function requireClient(
   const isByCertificate = !form.has('client_assertion') && !form.has('client_assertion_type')
   if (isByCertificate && certificate !== undefined && clientId !== undefined) {
     if (proof.value !== undefined) return err({ reason: 'proof_unwanted' })
-    const known = await authenticateByCertificate(needs, { clientId, certificate }, now)
-    return known.ok
-      ? ok({ client: known.value, proof: undefined })
-      : err({ reason: 'client_refused', because: [known.error] })
+    const known = await authenticateByCertificate(needs, { clientId, certificate, address: posted.address }, now)
+    return known.ok ? ok({ client: known.value, proof: undefined }) : refuseClient(known.error)
   }
   const client = await authenticateClient(
     needs,
@@ -59,14 +59,22 @@ export async function requireClient(
     {
       audiences: service,
       now,
+      address: posted.address,
       also: proof.value === undefined ? [] : [{ ...proof.value, issuer: `dpop:${proof.value.thumbprint}` }],
     },
   )
   if (client.ok) return ok({ client: client.value, proof: proof.value })
   return client.error.includes('proof_replayed')
     ? err({ reason: 'proof_refused', because: 'proof_replayed' })
-    : err({ reason: 'client_refused', because: client.error })
+    : refuseClient(client.error)
 }
+
+const refuseClient = (because: Extract<OauthRefusal, { reason: 'client_refused' }>['because']) =>
+  err(
+    because.includes('refused_too_often')
+      ? { reason: 'refused_too_often' as const }
+      : { reason: 'client_refused' as const, because },
+  )
 
 async function readProof(service: Service, posted: Posted): Promise<Result<Proof | undefined, OauthRefusal>> {
   if (posted.proof === undefined) return ok(undefined)

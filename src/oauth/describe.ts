@@ -32,6 +32,7 @@ const json = (schema: z.ZodType, description: string) => ({ description, content
 const errors = {
   400: json(OauthError, 'The request is wrong (RFC 6749, section 5.2).'),
   401: json(OauthError, 'The client was not authenticated.'),
+  429: json(OauthError, 'Not authenticated, like too many others from the same network; see Retry-After.'),
   503: json(OauthError, 'Not available now; see Retry-After.'),
 }
 const form = (schema: z.ZodType) => ({

@@ -24,6 +24,8 @@ export type OauthRefusal =
   | { reason: 'scope_missing' }
   | { reason: 'scope_not_granted'; granted: readonly string[] }
   | { reason: 'too_many_revocations' }
+  /** Wrong, like so many before it from the same network. */
+  | { reason: 'refused_too_often' }
   | { reason: 'unavailable' }
   | { reason: 'bug' }
 
@@ -93,6 +95,12 @@ export function toWire(refusal: OauthRefusal): Wire {
         status: 503,
         error: 'temporarily_unavailable',
         description: 'Too many tokens were revoked in the last minutes. Those that are left expire by themselves.',
+      }
+    case 'refused_too_often':
+      return {
+        status: 429,
+        error: 'temporarily_unavailable',
+        description: 'Too many clients were not authenticated from this network. A right one still is.',
       }
     case 'unavailable':
       return {

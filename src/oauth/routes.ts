@@ -1,6 +1,7 @@
 import type { OpenAPIHono } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import { Failure, requestName, type Result, type Uuid } from '../kernel/index.ts'
+import { windowSeconds } from '../identity/index.ts'
 import type { Sensitive } from '../privacy/index.ts'
 import type { Posted } from './authenticate-request.ts'
 import { describeOauth } from './describe.ts'
@@ -17,6 +18,7 @@ export interface FormTransport {
   header(c: Context, name: string): string | undefined
   body(c: Context, bytesMax: number): Promise<Result<Sensitive<string>, unknown>>
   certificate(c: Context): string | undefined
+  address(c: Context): string | undefined
 }
 
 type Answering = (
@@ -79,6 +81,7 @@ function refused(
       ...headers,
       'content-type': 'application/json',
       ...(status === 503 ? { 'retry-after': '2' } : {}),
+      ...(status === 429 ? { 'retry-after': String(windowSeconds) } : {}),
       ...(refusal.reason === 'bearer_refused'
         ? { 'www-authenticate': 'Bearer realm="formulary", error="invalid_token"' }
         : {}),
@@ -102,7 +105,9 @@ async function readPosted(
   const authorization = transport.header(c, 'authorization')
   const proof = transport.header(c, 'dpop')
   const certificate = transport.certificate(c)
-  return { ok: true, value: { form: form.value, authorization, proof, certificate, path, now: needs.clock.now() } }
+  const address = transport.address(c)
+  const shown = { authorization, proof, certificate, address }
+  return { ok: true, value: { form: form.value, ...shown, path, now: needs.clock.now() } }
 }
 
 /** A broken dependency is 503, never a no; a bug is 500. */

@@ -77,7 +77,7 @@ const sevenPercent: Tax = (charges, currency) => {
  * August and September 2026 of three licensees with all that can stand on an invoice: packages, steps, volume, an allowance,
  * credit, a commitment, an evaluation, days of grace, corrections of August, a credit note, a tax, two currencies.
  */
-export async function makeFocusMonths(database: Database, seed: number): Promise<{ creditNote: string }> {
+export async function makeFocusMonths(database: Database, seed: number, calls = 700): Promise<{ creditNote: string }> {
   const read = readDeclarations(tree)
   if (!read.ok) throw new Error(JSON.stringify(read.error))
   const applied = await applyDeclarations(database, read.value, reviewed(Date.parse('2026-08-01T00:00:00Z')))
@@ -85,13 +85,13 @@ export async function makeFocusMonths(database: Database, seed: number): Promise
   const random = seeded(seed)
   const began = ({ license }: Use) => license !== 'LIC-OWNER'
   await use(database, randomUse(random, '2026-08', 31, 60).filter(began))
-  await use(database, randomUse(random, '2026-09', 30, 700))
+  await use(database, randomUse(random, '2026-09', 30, calls))
   for (const license of ['LIC-LAKESIDE', 'LIC-PRAIRIE'])
     await close(database, license, '2026-08', '2026-09-02T00:00:00Z')
   // Days of August that come late: they move its steps and its volume.
   await use(
     database,
-    randomUse(random, '2026-08', 31, 40).filter(({ license }) => license === 'LIC-LAKESIDE'),
+    randomUse(random, '2026-08', 31, Math.ceil(calls / 15)).filter(({ license }) => license === 'LIC-LAKESIDE'),
   )
   const creditNote = await systemTransaction(database, 'bill', async (tx) => {
     const { number } = await tx

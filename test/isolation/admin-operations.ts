@@ -29,6 +29,7 @@ const office: readonly Role[] = ['owner-admin', 'licensing']
 const keepers: readonly Role[] = [...office, 'tenant-admin']
 
 const finance: readonly Role[] = ['owner-admin', 'finance']
+const exporters: readonly Role[] = ['owner-admin', 'finance', 'auditor', 'tenant-admin']
 const auditors: readonly Role[] = [...finance, 'auditor']
 const payers: readonly Role[] = [...auditors, 'tenant-admin', 'tenant-viewer']
 const deciders: readonly Role[] = [...office, 'finance']
@@ -48,7 +49,8 @@ export function adminOperations({
 }: About): readonly AdminOperation[] {
   const grant = { license, plan: 'standard' }
   const version = '/models/scribe/versions/9.9.9'
-  const month = `/licenses/${license}/periods/${new Date().toISOString().slice(0, 7)}`
+  const thisMonth = new Date().toISOString().slice(0, 7)
+  const month = `/licenses/${license}/periods/${thisMonth}`
   const next = new Date(Date.UTC(new Date().getUTCFullYear(), new Date().getUTCMonth() + 1)).toISOString().slice(0, 7)
   const nobody = '00000000-0000-4000-8000-000000000000'
   const read = (id: string, path: string, roles: readonly Role[], isOfTenant = false): AdminOperation => ({
@@ -132,6 +134,23 @@ export function adminOperations({
     read('listStripeDocuments', '/stripe/documents', auditors),
     act('pushStripeDocument', '/stripe/documents/INV-999999/push', finance, { body: {} }),
     read('listStripeEvents', '/stripe/events', auditors),
+    read('exportFocus', `/exports/focus/cost-and-usage?month=${thisMonth}&license=${license}`, exporters, true),
+    read('exportJournal', `/exports/journal?month=${thisMonth}&tenant=${tenant}`, auditors),
+    read('exportUsage', `/exports/usage/${license}?month=${thisMonth}`, exporters, true),
+    read('exportEvidence', `/exports/evidence/${license}?month=${thisMonth}`, exporters, true),
+    read('listReconciliations', '/reconciliations', auditors),
+    read('getReconciliation', '/reconciliations/2026-01', auditors),
+    act('runReconciliation', '/reconciliations/2026-01/run', finance, { body: {} }),
+    read('listReconciliationExceptions', `/reconciliation-exceptions?tenant=${tenant}`, auditors),
+    read('getReconciliationException', `/reconciliation-exceptions/${nobody}`, auditors),
+    act('correctReconciliationException', `/reconciliation-exceptions/${nobody}/correct`, finance, {
+      body: reason,
+      ifMatch: true,
+    }),
+    act('acceptReconciliationException', `/reconciliation-exceptions/${nobody}/accept`, finance, {
+      body: reason,
+      ifMatch: true,
+    }),
     read('listAuditEntries', `/audit?tenant=${tenant}`, [...office, 'auditor', 'tenant-admin'], true),
     read('listAdminTokens', '/admin-tokens', ['owner-admin', 'auditor']),
     act('createAdminToken', '/admin-tokens', ['owner-admin'], { body: { name: 'x', roles: ['tenant-admin'] } }),

@@ -114,7 +114,13 @@ export async function openAdmin(
         },
         ...(method === 'POST' ? { body: typeof body === 'string' ? body : JSON.stringify(body ?? {}) } : {}),
       })
-      return { status: response.status, headers: response.headers, body: (await response.json()) as Body }
+      const text = await response.text()
+      const isJson = response.headers.get('content-type')?.split(';')[0]?.endsWith('json') === true
+      return {
+        status: response.status,
+        headers: response.headers,
+        body: (isJson ? JSON.parse(text) : { text }) as Body,
+      }
     },
     token: (wish) => mintAdminToken(house.database, wish),
     stop: () => served.stop(),

@@ -1,4 +1,4 @@
-import { SeenProofs } from '../../src/identity/index.ts'
+import { RefusedAddresses, SeenProofs } from '../../src/identity/index.ts'
 
 /** What `authenticate` needs besides keys, where there are no clients and nobody issues tokens. */
 export const noTokens = {
@@ -7,5 +7,7 @@ export const noTokens = {
   issuer: () => undefined,
   signing: undefined,
   proofs: new SeenProofs(),
+  shareProof: () => Promise.resolve('first' as const),
+  refusedAddresses: new RefusedAddresses(),
   monotonicMs: () => 0,
 } as const

@@ -17,7 +17,7 @@ export interface GatewayProcess {
   /** A signal, and no wait for what it does. */
   signal(name: NodeJS.Signals): void
   /** A message over the channel that it has to its parent. */
-  tell(message: object): void
+  tell(message: object | string): void
   /** Whether the process still runs. */
   isRunning(): boolean
 }

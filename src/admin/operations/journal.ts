@@ -1,6 +1,14 @@
 import { z } from '@hono/zod-openapi'
 import { assert, formatAmount, isoOf, isUuid, ok } from '../../kernel/index.ts'
-import { AccountName, listJournal, monthName, monthOf, sumJournal, type JournalAsked } from '../../billing/index.ts'
+import {
+  AccountName,
+  EntryKind,
+  listJournal,
+  monthName,
+  monthOf,
+  sumJournal,
+  type JournalAsked,
+} from '../../billing/index.ts'
 import { defineOperation } from '../operation.ts'
 import { MonthName, Name, ownersAuditors, page, pageByName, Paging, periodNamed } from '../parts.ts'
 
@@ -21,7 +29,7 @@ const askedOf = ({ month, account, tenant, license }: z.infer<z.ZodObject<typeof
 const Entry = z
   .object({
     entry: z.string(),
-    kind: z.enum(['invoice', 'credit_note', 'payment', 'payment_reversal']),
+    kind: EntryKind,
     at: z.string(),
     recorded_at: z.string(),
     recorded_by: z.string(),

@@ -1,5 +1,5 @@
 import { z } from '@hono/zod-openapi'
-import { err, isoOf, ok, plusDays, type Instant } from '../../kernel/index.ts'
+import { err, isoOf, ok, type Instant } from '../../kernel/index.ts'
 import type { Tx } from '../../db/index.ts'
 import {
   CheckedItem,
@@ -9,6 +9,7 @@ import {
   formatMoney,
   listPeriods,
   listPeriodsOf,
+  monthBefore,
   monthName,
   monthOf,
   PeriodState,
@@ -89,7 +90,7 @@ export const listAllPeriods = defineOperation({
 })
 
 /** The last one that is over. */
-const lastMonth = (now: Instant): Period => monthOf(plusDays(monthOf(now).start, -1))
+const lastMonth = (now: Instant): Period => monthBefore(monthOf(now))
 
 const Month = z
   .object({
@@ -159,14 +160,13 @@ const etagOf = async (tx: Tx, { license, month }: OfMonth): Promise<string | und
 const etagFor = ({ state, closing }: { state: PeriodState; closing: number }): string => `"${state}-c${closing}"`
 
 async function replyOf(doing: Doing, { license, month }: OfMonth, status: 200 | 201): Promise<Done> {
-  const { tx, by, needs } = doing
+  const { tx, by } = doing
   const period = periodNamed(month)
   const found = await showPeriod(tx, { license, period })
   if (!found.ok) return err(refusedPeriod(found.error))
   const shown = found.value
   // Much of what a checklist looks at belongs to nobody, or to all: a tenant's transaction does not see it.
-  const checklist =
-    by.actor.tenantId === undefined ? await checklistOf(tx, needs.billing, { shown, now: by.now }) : null
+  const checklist = by.actor.tenantId === undefined ? await checklistOf(tx, { shown, now: by.now }) : null
   return ok({
     status,
     body: {

@@ -4,7 +4,7 @@ import { aggregateRules, crossRules, headerRules } from './file-rules.ts'
 import { modelDatasets, type DatasetId, type ModelDataset } from './model.ts'
 import { CellError, readCells, type Cells } from './read-cells.ts'
 import { rowRules } from './row-rules.ts'
-import type { Rule, RowRule, RowView, Violation } from './rule.ts'
+import type { Report, Rule, RowRule, RowView, Violation } from './rule.ts'
 import { Together } from './together.ts'
 
 export interface FocusFile {
@@ -46,7 +46,7 @@ export const checkedRules: readonly Rule[] = [
 export async function checkFocus(files: readonly FocusFile[]): Promise<FocusChecked | FocusCheckRefusal> {
   const violations: Violation[] = []
   let count = 0
-  const report = (rule: string, dataset: DatasetId, where: { row?: number; column?: string }, found: string): void => {
+  const report: Report = (rule, dataset, where, found) => {
     count += 1
     if (violations.length < violationsMax)
       violations.push({ rule, dataset, row: where.row, column: where.column, found: found.slice(0, 300) })
@@ -92,9 +92,9 @@ function datasetOf(header: Cells): ModelDataset | undefined {
   return best?.dataset
 }
 
-type Reporting = {
-  report: (rule: string, dataset: DatasetId, where: { row?: number; column?: string }, found: string) => void
-  together: Together
+interface Reporting {
+  readonly report: Report
+  readonly together: Together
 }
 
 class FileCheck {
@@ -121,7 +121,7 @@ class FileCheck {
     this.#rowRules = rowRules.filter(
       (rule) => rule.dataset === id && rule.columns.every((column) => this.#at.has(column)),
     )
-    to.together.begin(id)
+    to.together.begin(id, new Set(names))
   }
 
   #checkHeader(names: readonly string[], columns: ModelDataset['columns']): void {
@@ -152,13 +152,17 @@ class FileCheck {
         { row },
         `${cells.length} cells under ${this.#width} columns`,
       )
+      together.skip(this.dataset)
       return
     }
+    const refused = new Set<string>()
     for (const rule of this.#cellRules) {
       const found = rule.wrong(cells[rule.at] ?? null)
-      if (found !== undefined) report(rule.id, this.dataset, { row, column: rule.column }, found)
+      if (found === undefined) continue
+      refused.add(rule.column)
+      report(rule.id, this.dataset, { row, column: rule.column }, found)
     }
-    const view = this.#viewOf(cells)
+    const view = this.#viewOf(cells, refused)
     for (const rule of this.#rowRules) {
       const found = rule.wrong(view)
       const [column] = rule.columns
@@ -168,8 +172,8 @@ class FileCheck {
     together.row(this.dataset, row, view)
   }
 
-  #viewOf(cells: Cells): RowView {
-    const text = (column: string) => cells[this.#at.get(column) ?? -1] ?? null
+  #viewOf(cells: Cells, refused: ReadonlySet<string>): RowView {
+    const text = (column: string) => (refused.has(column) ? undefined : (cells[this.#at.get(column) ?? -1] ?? null))
     return {
       text,
       decimal: (column) => parsedBy(readDecimal, text(column)),
@@ -178,5 +182,5 @@ class FileCheck {
   }
 }
 
-const parsedBy = <T>(read: (text: string) => T | undefined, cell: string | null): T | null | undefined =>
-  cell === null ? null : read(cell)
+const parsedBy = <T>(read: (text: string) => T | undefined, cell: string | null | undefined): T | null | undefined =>
+  cell == null ? cell : read(cell)

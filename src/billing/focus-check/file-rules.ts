@@ -139,14 +139,14 @@ export const crossRules: readonly Rule[] = (
     ],
     [
       'X-BillingPeriodStatus-INVOICED',
-      'BillingPeriod',
-      ['BillingPeriodStatus'],
+      'CostAndUsage',
+      ['InvoiceId'],
       'A Closed billing period MUST NOT have charges without an InvoiceId.',
     ],
     [
       'X-ContractCommitmentId-KNOWN',
-      'ContractCommitment',
-      ['ContractCommitmentId'],
+      'CostAndUsage',
+      ['ContractApplied'],
       'Commitments that are applied MUST stand in Contract Commitment, under the same contract.',
     ],
   ] as const

@@ -46,16 +46,19 @@ function cutJson(text: string): { whole: readonly string[]; rest: string } {
 /** A line feed within quotes does not end a line. */
 function cutCsv(text: string): { whole: readonly string[]; rest: string } {
   const whole: string[] = []
-  let [begin, quoted] = [0, false]
-  for (let at = 0; at < text.length; at += 1) {
-    const char = text[at]
-    if (char === '"') quoted = !quoted
-    else if (char === '\n' && !quoted) {
-      whole.push(text.slice(begin, text[at - 1] === '\r' ? at - 1 : at))
-      begin = at + 1
-    }
+  let begin = 0
+  let from = 0
+  let isQuoted = false
+  for (;;) {
+    const end = text.indexOf('\n', from)
+    if (end === -1) return { whole, rest: text.slice(begin) }
+    for (let quote = text.indexOf('"', from); quote !== -1 && quote < end; quote = text.indexOf('"', quote + 1))
+      isQuoted = !isQuoted
+    from = end + 1
+    if (isQuoted) continue
+    whole.push(text.slice(begin, text[end - 1] === '\r' ? end - 1 : end))
+    begin = from
   }
-  return { whole, rest: text.slice(begin) }
 }
 
 function cellsOf(line: string, row: number): Cells {
@@ -63,16 +66,15 @@ function cellsOf(line: string, row: number): Cells {
   let at = 0
   for (;;) {
     if (line[at] === '"') {
-      let cell = ''
-      for (at += 1; ; at += 1) {
-        if (at >= line.length) throw new CellError(row, 'a quote does not end')
-        if (line[at] !== '"') cell += line[at]
-        else if (line[at + 1] === '"') cell += line[(at += 1)]
-        else break
-      }
+      const begin = at + 1
+      let end = line.indexOf('"', begin)
+      while (end !== -1 && line[end + 1] === '"') end = line.indexOf('"', end + 2)
+      if (end === -1) throw new CellError(row, 'a quote does not end')
+      at = end
+      const cell = line.slice(begin, end).replaceAll('""', '"')
       at += 1
       if (at < line.length && line[at] !== ',') throw new CellError(row, 'text after a quoted cell')
-      cells.push(cell)
+      cells.push(cell === '' ? null : cell)
     } else {
       const end = line.indexOf(',', at)
       const cell = line.slice(at, end === -1 ? undefined : end)

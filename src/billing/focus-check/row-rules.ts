@@ -90,7 +90,7 @@ const nullity = (
   must,
   wrong: (row) => {
     const cell = row.text(columns[0])
-    if (!applies(row) || (cell === null) === (wanted === 'null')) return undefined
+    if (cell === undefined || !applies(row) || (cell === null) === (wanted === 'null')) return undefined
     return cell === null ? 'is null' : `${cell} stands where null has to`
   },
 })
@@ -108,7 +108,7 @@ const together = (prefix: string, column: string, other: string): readonly Said[
     `${prefix}-${column}-WITH-${other}`,
     [column, other],
     `${column} MUST NOT be null when ${other} is not null.`,
-    (row) => row.text(other) !== null,
+    (row) => row.text(other) != null,
     'there',
   ),
 ]
@@ -144,7 +144,7 @@ function prices(): readonly RowRule[] {
       `CAU-${column}-WITH-SkuPriceId`,
       [column, 'SkuPriceId', 'ChargeCategory', 'ChargeClass'],
       `${column} MUST NOT be null when SkuPriceId is not null.`,
-      (row) => row.text('SkuPriceId') !== null && !(isUsageOrPurchase(row) && !isCorrection(row)) && !isTax(row),
+      (row) => row.text('SkuPriceId') != null && !(isUsageOrPurchase(row) && !isCorrection(row)) && !isTax(row),
       'there',
     )
   return inCostAndUsage([
@@ -191,8 +191,8 @@ const skuProperties: ReadonlySet<string> = new Set(
   ]),
 )
 
-function foreignKey(cell: string | null, known: ReadonlySet<string>): string | undefined {
-  const object = cell === null ? undefined : parseObject(cell)
+function foreignKey(cell: string | null | undefined, known: ReadonlySet<string>): string | undefined {
+  const object = cell == null ? undefined : parseObject(cell)
   const foreign = Object.keys(object ?? {}).find((key) => !key.startsWith('x_') && !known.has(key))
   return foreign === undefined ? undefined : `${foreign} is no property of FOCUS`
 }
@@ -206,7 +206,7 @@ function quantities(): readonly RowRule[] {
       'CAU-ConsumedQuantity-NOT-USAGE',
       ['ConsumedQuantity', 'ChargeCategory'],
       'ConsumedQuantity MUST be null when ChargeCategory is not Usage.',
-      (row) => row.text('ChargeCategory') !== null && !isMetered(row),
+      (row) => row.text('ChargeCategory') != null && !isMetered(row),
       'null',
     ),
     nullity(
@@ -244,7 +244,7 @@ function charges(): readonly RowRule[] {
       wrong: (row) => {
         const parent = parentCategories.get(row.text('ServiceSubcategory') ?? '')
         const category = row.text('ServiceCategory')
-        return parent === undefined || category === null || parent === category
+        return parent === undefined || category == null || parent === category
           ? undefined
           : `belongs to ${parent}, not to ${category}`
       },
@@ -257,7 +257,7 @@ function charges(): readonly RowRule[] {
         'other keys MUST begin with x_.',
       wrong: (row) => {
         const cell = row.text('ContractApplied')
-        const object = cell === null ? undefined : parseObject(cell)
+        const object = cell == null ? undefined : parseObject(cell)
         return object === undefined ? undefined : elementsProblem(object)
       },
     },
@@ -410,7 +410,7 @@ function commitments(): readonly RowRule[] {
       'CCT-BillingCurrency-WITH-ContractCommitmentCost',
       ['BillingCurrency', 'ContractCommitmentCost'],
       'BillingCurrency MUST NOT be null when ContractCommitmentCost is not null.',
-      (row) => row.text('ContractCommitmentCost') !== null,
+      (row) => row.text('ContractCommitmentCost') != null,
       'there',
     ),
     nullity(
@@ -453,7 +453,7 @@ function commitments(): readonly RowRule[] {
       must: 'ContractCommitmentApplicability MUST be as its schema says: a scope, or inclusions with their operator.',
       wrong: (row) => {
         const cell = row.text('ContractCommitmentApplicability')
-        const object = cell === null ? undefined : parseObject(cell)
+        const object = cell == null ? undefined : parseObject(cell)
         return object === undefined ? undefined : applicabilityProblem(object)
       },
     },

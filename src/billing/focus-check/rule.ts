@@ -21,10 +21,12 @@ export interface Violation {
   readonly found: string
 }
 
-/** A row as rules read it. A cell that its format rule refuses is undefined, so that one fault is reported once. */
+/**
+ * A row as rules read it: null where a cell is empty or its column is not there, undefined where a rule of the cell's own
+ * refuses it, so that one fault is reported once.
+ */
 export interface RowView {
-  /** Null where it is empty, or the column is not there. */
-  text(column: string): string | null
+  text(column: string): string | null | undefined
   decimal(column: string): Decimal | null | undefined
   /** Milliseconds. */
   time(column: string): number | null | undefined
@@ -34,3 +36,11 @@ export interface RowView {
 export interface RowRule extends Rule {
   wrong(row: RowView): string | undefined
 }
+
+/** Takes a violation down: the name of its rule, and where it was seen. */
+export type Report = (
+  rule: string,
+  dataset: DatasetId,
+  where: { readonly row?: number; readonly column?: string },
+  found: string,
+) => void

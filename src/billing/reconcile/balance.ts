@@ -55,3 +55,7 @@ const at = (amounts: Amounts, name: string): bigint => amounts.get(name) ?? 0n
 const add = (sums: Map<string, bigint>, name: string, amount: bigint): void => {
   sums.set(name, at(sums, name) + amount)
 }
+
+/** As figures keep them. */
+export const textsOf = (amounts: Amounts): Record<string, string> =>
+  Object.fromEntries([...amounts].map(([name, amount]) => [name, String(amount)]))

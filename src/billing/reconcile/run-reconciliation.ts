@@ -10,6 +10,7 @@ import {
   loadCallTotals,
   loadServedVersions,
   loadUnreported,
+  planToTheEnd,
   readCandidateLines,
   readCandidateRows,
   readForeignLines,
@@ -21,13 +22,16 @@ import { loadStandingReports, lockReconciliation } from '../store-host-usage.ts'
 import { appendRun, endMatched, noteDifferences, takeRunId } from '../store-reconciliation.ts'
 import { loadPriceBook } from '../store.ts'
 import { loadTenantIds } from '../store-tenant-ids.ts'
-import { Balance, type Amounts } from './balance.ts'
+import { Balance, textsOf, type Amounts } from './balance.ts'
 import type { CallPair } from './call-pair.ts'
 import { compareCall } from './classify-call.ts'
+import { compareStripe } from './compare-stripe.ts'
 import type { CompareRules } from './compare-rules.ts'
 import { differenceOfCall, type FoundDifference } from './exception.ts'
 import type { Figures } from './figures.ts'
 import { mergeCalls } from './merge-calls.ts'
+import { readStripe } from './read-stripe.ts'
+import type { StripeBooks } from './stripe-books.ts'
 
 export type RunRefusal = { reason: 'nothing_to_compare'; period: Period }
 
@@ -43,14 +47,16 @@ const differencesPerInsert = 500
 
 /**
  * Holds the ledger against what the hosts and Stripe say of a month. What agrees at first sight is counted in the database;
- * every other call is read from both sides, in the order of the requests, and judged by `compareCall`. At its end what
- * agreed and what differed must make up both sides to the last unit, or the run fails. It changes nothing but its own notes.
+ * every other call is read from both sides, in the order of the requests, and judged by `compareCall`. Stripe is read first,
+ * where it is in use: `stripe` undefined compares with what was read there last, or with nothing. At its end what agreed and what differed must make up both sides to the last unit, or the run fails. It changes nothing but its own notes.
  */
 export async function runReconciliation(
-  database: Database,
+  needs: { database: Database; stripe: StripeBooks | undefined },
   wish: { period: Period; actor: Actor; now: Instant },
 ): Promise<Result<Ran, RunRefusal>> {
+  const { database, stripe } = needs
   await untilUnfolded(database)
+  if (stripe !== undefined) await readStripe({ database, stripe }, wish)
   // One moment: the sums of both sides are of the rows that were compared.
   return systemSnapshot(database, 'bill', (tx) => runIn(tx, wish))
 }
@@ -61,6 +67,7 @@ async function runIn(
 ): Promise<Result<Ran, RunRefusal>> {
   await lockReconciliation(tx, period)
   await planByValues(tx)
+  await planToTheEnd(tx)
   const { here, beside } = await reportsOf(tx, period)
   if (here.length === 0) return err({ reason: 'nothing_to_compare', period })
   const compared: Compared = {
@@ -71,10 +78,12 @@ async function runIn(
   }
   const noted = new Notes(tx, compared)
   const calls = await compareCalls(tx, { ...compared, beside }, noted)
+  const stripe = await compareStripe(tx, period, (difference) => noted.add(difference))
   await noted.flush()
   const unreported = await loadUnreported(tx, compared)
   const figures: Figures = {
     calls,
+    ...(stripe === undefined ? {} : { stripe }),
     unreported: unreported.map((one) => ({ deployment: one.deployment, calls: String(one.calls) })),
     classes: Object.fromEntries(noted.classes),
   }
@@ -174,9 +183,6 @@ const callFigures = (totals: CallTotals, agreed: Amounts, calls: bigint): Figure
     },
   }
 }
-
-const textsOf = (amounts: Amounts): Record<string, string> =>
-  Object.fromEntries([...amounts].map(([name, amount]) => [name, String(amount)]))
 
 /** Writes differences some hundreds at a time, and counts them by class. */
 class Notes {

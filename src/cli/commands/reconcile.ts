@@ -1,7 +1,9 @@
 import { parseArgs } from 'node:util'
-import { formatAmount, type Instant } from '../../kernel/index.ts'
+import { assertNever, formatAmount, type Instant } from '../../kernel/index.ts'
 import { systemTransaction, type Database } from '../../db/index.ts'
 import {
+  acceptException,
+  correctException,
   DifferenceClass,
   ExceptionState,
   loadExceptions,
@@ -10,13 +12,19 @@ import {
   runReconciliation,
   type KeptException,
   type Period,
+  type ResolveRefusal,
+  type StripeBooks,
 } from '../../billing/index.ts'
+import { untilUnfolded } from '../../metering/index.ts'
 import { operator } from '../operator.ts'
 import { reportMisuse, reportRefusal, type Io } from '../report.ts'
+import { showReconciliation } from './reconcile-show.ts'
 
 export interface ReconcileIo extends Io {
   readonly now: Instant
   readonly database: Database
+  /** Undefined where there is no key for Stripe. */
+  readonly stripe: StripeBooks | undefined
 }
 
 const readOptions = (args: readonly string[]) =>
@@ -29,29 +37,39 @@ const readOptions = (args: readonly string[]) =>
       class: { type: 'string' },
       tenant: { type: 'string' },
       limit: { type: 'string' },
+      format: { type: 'string', default: 'text' },
+      as: { type: 'string' },
+      reason: { type: 'string' },
       by: { type: 'string' },
+      'approved-by': { type: 'string' },
     },
   })
 type Options = ReturnType<typeof readOptions>['values']
 
-/** `formulary reconcile run|exceptions`: the ledger held against what the hosts and Stripe say of a month. */
+/** `formulary reconcile run|show|exceptions|resolve`: the ledger held against what the hosts and Stripe say of a month. */
 export async function runReconcile(args: readonly string[], io: ReconcileIo): Promise<0 | 1 | 2> {
   const { values, positionals } = readOptions(args)
-  const [verb, ...more] = positionals
+  const [verb, exception, ...more] = verbAndMore(positionals)
   if (more.length > 0) return reportMisuse(io, `\`reconcile ${verb}\` does not take \`${more[0]}\``)
   const period = values.month === undefined ? undefined : parseMonth(values.month)
   if (values.month !== undefined && period === undefined)
     return reportMisuse(io, `--month is a month, such as 2026-10, and not ${values.month}`)
   if (verb === 'exceptions') return showExceptions(io, period, values)
-  if (verb !== 'run') return reportMisuse(io, 'what about it? formulary reconcile run|show|exceptions|resolve')
+  if (verb === 'resolve') return resolve(io, exception, values)
+  if (verb !== 'run' && verb !== 'show')
+    return reportMisuse(io, 'what about it? formulary reconcile run|show|exceptions|resolve')
   if (period === undefined) return reportMisuse(io, `which month? formulary reconcile ${verb} --month 2026-10`)
-  return run(io, period, values)
+  return verb === 'show' ? showReconciliation(io, { period, format: values.format }) : run(io, period, values)
 }
+
+/** Only `resolve` takes something beside its verb. */
+const verbAndMore = ([verb, ...rest]: readonly string[]): readonly (string | undefined)[] =>
+  verb === 'resolve' ? [verb, ...rest] : [verb, undefined, ...rest]
 
 const person = (name: string | undefined) => (name === undefined ? operator() : { ...operator(), name })
 
 async function run(io: ReconcileIo, period: Period, { by }: Options): Promise<0 | 1> {
-  const ran = await runReconciliation(io.database, { period, actor: person(by), now: io.now })
+  const ran = await runReconciliation(io, { period, actor: person(by), now: io.now })
   const month = monthName(period)
   if (!ran.ok)
     return reportRefusal(
@@ -70,6 +88,42 @@ async function run(io: ReconcileIo, period: Period, { by }: Options): Promise<0 
     if (matched > 0) io.out(`${matched} that were open before are there no more.`)
   }
   return 0
+}
+
+async function resolve(io: ReconcileIo, exceptionId: string | undefined, values: Options): Promise<0 | 1 | 2> {
+  const { as, reason = '', by } = values
+  if (exceptionId === undefined || (as !== 'corrected' && as !== 'accepted'))
+    return reportMisuse(io, 'formulary reconcile resolve <exception id> --as corrected|accepted --reason text')
+  const second = values['approved-by']
+  const approvedBy = second === undefined ? undefined : person(second)
+  const wish = { exceptionId, reason, actor: person(by), now: io.now }
+  await untilUnfolded(io.database)
+  const done = await systemTransaction(io.database, 'bill', (tx) =>
+    as === 'corrected' ? correctException(tx, wish) : acceptException(tx, { ...wish, approvedBy }),
+  )
+  if (!done.ok) return reportRefusal(io, done.error.reason, resolveInWords(done.error))
+  if (io.json) io.out(JSON.stringify(shown(done.value)))
+  else io.out(`${done.value.class} of ${done.value.subject} is ${as}.`)
+  return 0
+}
+
+function resolveInWords(refusal: ResolveRefusal): string {
+  switch (refusal.reason) {
+    case 'exception_not_found':
+      return `there is no exception ${refusal.exception}: formulary reconcile exceptions lists them`
+    case 'exception_ended':
+      return `${refusal.exception} is ${refusal.state} already`
+    case 'exception_changed':
+      return `${refusal.exception} is not as it was found: formulary reconcile run looks again`
+    case 'not_correctable':
+      return `${refusal.class} is not corrected in the ledger: ${refusal.why}. Two people may accept it: --as accepted --by NAME --approved-by ANOTHER`
+    case 'reason_missing':
+      return 'say why: --reason "…"'
+    case 'second_person_missing':
+      return 'two people accept a difference: --by NAME and --approved-by ANOTHER'
+    default:
+      return assertNever(refusal, 'resolveInWords')
+  }
 }
 
 const exceptionsMax = 10_000

@@ -30,5 +30,6 @@ export const assertionRules = {
   signature_wrong: 'RFC 7523 3 (9), SMART 335',
   replayed: 'RFC 7523 3 (7), SMART 336',
   proof_replayed: 'RFC 9449 11.1',
+  refused_too_often: 'RFC 6819 5.1.4.2.4',
 } as const
 export type AssertionReason = keyof typeof assertionRules
