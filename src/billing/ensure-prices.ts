@@ -1,8 +1,7 @@
-import { Failure, type Log } from '../kernel/index.ts'
 import { systemTransaction, type Tx } from '../db/index.ts'
 import { meterWords } from './invoice.ts'
 import type { LookNeeds } from './look-at-document.ts'
-import type { MoneySink } from './money-sink.ts'
+import { isRefused, type MoneySink } from './money-sink.ts'
 import { shapeOf } from './price-shape.ts'
 import { findUsagePrice, type Price } from './prices.ts'
 import { lookupKeyOf, skuOf, type Sold } from './sold.ts'
@@ -23,14 +22,11 @@ export async function ensurePrices(needs: LookNeeds, sold: readonly Sold[]): Pro
     try {
       await ensureOne(needs, lookupKey, one)
     } catch (error) {
-      if (error instanceof Failure) throw error
-      tellRefused(needs.log, lookupKey, error)
+      if (!isRefused(error)) throw error
+      needs.log.warn('stripe.price_refused', { lookupKey, why: error.message })
     }
   }
 }
-
-const tellRefused = (log: Log, lookupKey: string, error: unknown): void =>
-  log.warn('stripe.price_refused', { lookupKey, why: error instanceof Error ? error.message : 'unknown' })
 
 async function ensureOne(needs: LookNeeds, lookupKey: string, sold: Sold): Promise<void> {
   const { database, sink, now } = needs

@@ -130,3 +130,7 @@ export interface MoneySink {
   readRejected(eventId: string): Promise<readonly RejectedReport[]>
   isCustomerGone(customer: string): Promise<boolean>
 }
+
+/** A no of the service, in its words: what was asked for is wrong, and would be wrong again. */
+export const isRefused = (error: unknown): error is Error =>
+  error instanceof Error && 'type' in error && error.type === 'StripeInvalidRequestError'

@@ -1,6 +1,7 @@
 import { Failure } from '../kernel/index.ts'
 import { systemTransaction, type Tx } from '../db/index.ts'
 import { lookAtDocument } from './look-at-document.ts'
+import { isRefused } from './money-sink.ts'
 import { pushInvoice, type HeldDocument, type Pushed } from './push-invoice.ts'
 import { findCustomer } from './store-stripe.ts'
 import { loadIssued, type OutboxInvoice } from './store-stripe-invoice.ts'
@@ -68,9 +69,8 @@ export async function pushHeld(
   }
 }
 
-/** An outage, or a no of the service, which has a type; anything else is a bug of ours. */
-const isExpected = (error: unknown): boolean =>
-  error instanceof Failure || (error instanceof Error && 'type' in error && error.type === 'StripeInvalidRequestError')
+/** Anything else is a bug of ours. */
+const isExpected = (error: unknown): boolean => error instanceof Failure || isRefused(error)
 
 const wordsOf = (error: unknown): string => (error instanceof Error ? error.message.slice(0, 300) : 'unknown')
 
