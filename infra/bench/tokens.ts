@@ -73,6 +73,7 @@ const needs: IdentityNeeds = {
   issuer: () => issuer,
   signing: () => Promise.resolve(signing),
   proofs: new SeenProofs(),
+  shareProof: () => Promise.resolve('first'),
   refusedAddresses: new RefusedAddresses(),
   monotonicMs: () => performance.now(),
 }

@@ -1,8 +1,10 @@
+import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { statsOf, type HostState } from './host-state.ts'
 import { sendJson } from './http-answers.ts'
 import { parseJson } from './knobs.ts'
 import { readBody } from './read-body.ts'
+import { reportFormats, reportHeader, reportLine } from './usage-report.ts'
 
 const rowsPerPageMax = 100_000
 
@@ -23,6 +25,8 @@ export async function serveControl(
       return putKnobs(state, request, response)
     case 'GET /_usage':
       return getUsage(state, response, url)
+    case 'GET /_report':
+      return getReport(state, response, url)
     case 'DELETE /_usage':
       state.log.clear()
       return sendJson(response, 200, { total: 0 })
@@ -50,6 +54,25 @@ function getUsage(state: HostState, response: ServerResponse, url: URL): void {
   const valid = Number.isSafeInteger(after) && after >= 0 && Number.isSafeInteger(limit) && limit >= 1
   if (!valid) return sendJson(response, 400, { error: 'after and limit are whole numbers, limit at least 1' })
   sendJson(response, 200, state.log.page(after, Math.min(limit, rowsPerPageMax)))
+}
+
+/** The calls of a month, by when they were done, as the log has them. */
+async function getReport(state: HostState, response: ServerResponse, url: URL): Promise<void> {
+  const month = url.searchParams.get('month') ?? ''
+  const asked = url.searchParams.get('format') ?? 'csv'
+  const format = reportFormats.find((one) => one === asked)
+  if (!/^\d{4}-\d\d$/.test(month) || format === undefined)
+    return sendJson(response, 400, { error: 'month is one such as 2026-10, format csv or json' })
+  response.writeHead(200, { 'content-type': format === 'csv' ? 'text/csv' : 'application/x-ndjson' })
+  if (format === 'csv') response.write(reportHeader)
+  for (let after = 0; ;) {
+    const { rows, next } = state.log.page(after, rowsPerPageMax)
+    const text = rows.filter(({ at }) => at.startsWith(month)).map((row) => reportLine(row, format))
+    if (!response.write(text.join(''))) await once(response, 'drain')
+    if (rows.length === 0) break
+    after = next
+  }
+  response.end()
 }
 
 function getLast(state: HostState, response: ServerResponse): void {

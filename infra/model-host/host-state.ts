@@ -10,6 +10,8 @@ export type HostState = {
   readonly open: Set<ServedCall>
   readonly counts: { opened: number; served: number; clientLeft: number; bytes: number }
   last: ReceivedRequest | null
+  /** Milliseconds since 1970, as usage rows say them. */
+  readonly now: () => number
 }
 
 /** The last model call as it arrived, before the host made anything of it. */

@@ -29,13 +29,17 @@ export async function serveModelCall(
   if (!turned.ok) return invalid(response, turned.message)
 
   const arrived = { request, response, operation, knobs: turned.knobs, body, bodyBytes: bytes.length, named }
-  const call = new ServedCall(arrived, (ended, row) => {
-    state.open.delete(ended)
-    state.counts.bytes += ended.sentBytes
-    if (row.finished === 'complete') state.counts.served += 1
-    if (row.finished === 'client_left') state.counts.clientLeft += 1
-    state.log.append(row)
-  })
+  const call = new ServedCall(
+    arrived,
+    (ended, row) => {
+      state.open.delete(ended)
+      state.counts.bytes += ended.sentBytes
+      if (row.finished === 'complete') state.counts.served += 1
+      if (row.finished === 'client_left') state.counts.clientLeft += 1
+      state.log.append(row)
+    },
+    state.now,
+  )
   state.open.add(call)
   state.counts.opened += 1
   await serve[operation](call)

@@ -22,6 +22,8 @@ export type ModelHostOptions = {
   usageLog?: string
   /** How many rows stay in memory. */
   usageRowsMax?: number
+  /** The clock of the usage rows; pauses are the machine's own. */
+  now?: () => number
 }
 
 export type ModelHost = {
@@ -52,6 +54,7 @@ export async function startModelHost(options: ModelHostOptions = {}): Promise<Mo
     open: new Set(),
     counts: { opened: 0, served: 0, clientLeft: 0, bytes: 0 },
     last: null,
+    now: options.now ?? Date.now,
   }
 
   // A minute of keep-alive: a host that closes idle connections sooner races with the pool of whoever calls it.

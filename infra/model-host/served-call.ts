@@ -19,7 +19,7 @@ export class ServedCall {
   /** The model and version in the path, for the protocols that name them there. */
   readonly named: { model: string; version: string | null } | null
   readonly requestId: string | null
-  readonly startedAt = Date.now()
+  readonly startedAt: number
 
   model = ''
   user: string | null = null
@@ -30,6 +30,7 @@ export class ServedCall {
   sentBytes = 0
 
   #onEnd: CallEnd
+  #now: () => number
   #over = false
   #gone = false
   #wake: ((here: boolean) => void) | null = null
@@ -38,6 +39,7 @@ export class ServedCall {
   constructor(
     arrived: Pick<ServedCall, 'request' | 'response' | 'operation' | 'knobs' | 'body' | 'bodyBytes' | 'named'>,
     onEnd: CallEnd,
+    now: () => number,
   ) {
     this.request = arrived.request
     this.response = arrived.response
@@ -48,6 +50,8 @@ export class ServedCall {
     this.named = arrived.named
     this.requestId = headerOf(arrived.request, 'x-request-id')
     this.#onEnd = onEnd
+    this.#now = now
+    this.startedAt = now()
     this.response.on('close', () => this.#left())
   }
 
@@ -114,7 +118,7 @@ export class ServedCall {
 
   #finish(outcome: CallOutcome): void {
     this.#over = true
-    const now = Date.now()
+    const now = this.#now()
     this.#onEnd(this, {
       at: isoTime(now),
       requestId: this.requestId,

@@ -1,4 +1,5 @@
 import { OpenAPIHono, z } from '@hono/zod-openapi'
+import { cookieNames } from '../identity/index.ts'
 import type { AnyOperation, ControlNeeds } from './operation.ts'
 import { operations } from './operations.ts'
 import { problemType } from './problem.ts'
@@ -50,6 +51,12 @@ export function controlPlane(needs: ControlNeeds): OpenAPIHono {
 export function adminOpenApiDocument(): object {
   const app = new OpenAPIHono()
   app.openAPIRegistry.registerComponent('securitySchemes', 'adminToken', { type: 'http', scheme: 'bearer' })
+  app.openAPIRegistry.registerComponent('securitySchemes', 'session', {
+    type: 'apiKey',
+    in: 'cookie',
+    name: cookieNames(true).session,
+    description: 'Of somebody who has signed in. What changes something carries x-csrf-token besides.',
+  })
   for (const operation of operations) describe(app, operation)
   return app.getOpenAPI31Document({ openapi: '3.1.0', info })
 }
@@ -71,7 +78,7 @@ function describe(app: OpenAPIHono, operation: AnyOperation): void {
     tags: [tag],
     summary,
     description: `Roles: ${roles.join(', ')}.`,
-    security: [{ adminToken: [] }],
+    security: [{ adminToken: [] }, { session: [] }],
     request: {
       params: params as z.ZodObject,
       query: query as z.ZodObject,

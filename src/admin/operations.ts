@@ -36,6 +36,15 @@ import {
   verifyOnePeriod,
 } from './operations/periods.ts'
 import { endManySessions, endOneSession, listLiveSessions, showOwnSession } from './operations/sessions.ts'
+import {
+  acceptReconciliationException,
+  correctReconciliationException,
+  getReconciliation,
+  getReconciliationException,
+  listAllReconciliations,
+  listReconciliationExceptions,
+  runOneReconciliation,
+} from './operations/reconciliations.ts'
 import { getTenant, listApplications, listFacilities, listTenants } from './operations/tenants.ts'
 import { reportTenantUsage } from './operations/usage.ts'
 import {
@@ -107,6 +116,13 @@ export const operations: readonly AnyOperation[] = [
   exportJournalEntries,
   exportUsageRows,
   exportEvidence,
+  listAllReconciliations,
+  getReconciliation,
+  runOneReconciliation,
+  listReconciliationExceptions,
+  getReconciliationException,
+  correctReconciliationException,
+  acceptReconciliationException,
   listAuditEntries,
   listTokens,
   makeToken,

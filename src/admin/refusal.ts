@@ -6,6 +6,7 @@ import {
   type CreditRefusal,
   type Period,
   type ReopenRefusal,
+  type ResolveRefusal,
   type VerifyRefusal,
 } from '../billing/index.ts'
 import type { AdminTokenRefusal, KeyRefusal } from '../identity/index.ts'
@@ -272,6 +273,39 @@ function creditWords(refusal: CreditRefusal): Words {
       return { status: 422, message: 'Say why.', pointer: '/reason' }
     default:
       return assertNever(refusal, 'a refusal of a credit note')
+  }
+}
+
+export const refusedResolve = (refusal: ResolveRefusal): AdminRefusal => ({
+  // A second person is asked for under one name, whatever is to be approved.
+  reason: refusal.reason === 'second_person_missing' ? 'second_person_needed' : refusal.reason,
+  ...resolveWords(refusal),
+})
+
+function resolveWords(refusal: ResolveRefusal): Words {
+  switch (refusal.reason) {
+    case 'exception_not_found':
+      return notFound('exception', refusal.exception)
+    case 'exception_ended':
+      return { status: 409, message: `It is ${refusal.state} already.` }
+    case 'exception_changed':
+      return { status: 409, message: 'It is not as it was found.', advice: 'Run the reconciliation again.' }
+    case 'not_correctable':
+      return {
+        status: 409,
+        message: `${refusal.class} is not corrected in the ledger: ${refusal.why}.`,
+        advice: 'Two people may accept it.',
+      }
+    case 'second_person_missing':
+      return {
+        status: 409,
+        message: 'Two people stand behind a difference that stays: a second one has to approve.',
+        widens: [`${refusal.class} of ${refusal.subject} stays as it is`],
+      }
+    case 'reason_missing':
+      return { status: 422, message: 'Say why.', pointer: '/reason' }
+    default:
+      return assertNever(refusal, 'a refusal of a difference')
   }
 }
 

@@ -16,7 +16,7 @@ export { CheckedItem, CheckItem, mayBeExplained, type Reconciled } from './check
 export { closePeriod, type Closed, type CloseRefusal, type ClosingNeeds } from './close-period.ts'
 export { listPeriods, type ListedPeriod } from './list-periods.ts'
 export { formatMoney } from './currency.ts'
-export { monthAfter, monthName, monthOf, parseMonth, type Month, type Period } from './month.ts'
+export { monthAfter, monthBefore, monthName, monthOf, parseMonth, type Month, type Period } from './month.ts'
 export { checklistOf, showPeriod, type ShownPeriod } from './show-period.ts'
 export { listPeriodsOf, type PeriodRow } from './store-list-periods.ts'
 export { PeriodState, type StandingClosing } from './store-period.ts'
@@ -50,10 +50,13 @@ export {
   type ExplainedCall,
   type ExplainedLine,
 } from './store-explain-line.ts'
+export { listChecklists } from './store-list-checklists.ts'
 export {
   invoiceState,
   listInvoices,
+  sumInvoiced,
   type InvoiceCursor,
+  type InvoicedSum,
   type InvoiceRow,
   type InvoiceState,
 } from './store-list-invoices.ts'

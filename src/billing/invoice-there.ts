@@ -1,3 +1,4 @@
+import type { InvoiceDifference } from './invoice-difference.ts'
 import type { DocumentKind, InvoiceThere } from './money-sink.ts'
 
 /** What is to stand at the service: our document in its terms. */
@@ -12,24 +13,6 @@ export interface InvoiceHere {
 
 export const invoiceStates = ['open', 'pushed', 'final', 'paid', 'void', 'uncollectible', 'disagrees'] as const
 export type InvoiceState = (typeof invoiceStates)[number]
-
-export const differenceClasses = [
-  'amount_differs',
-  'missing_there',
-  'missing_here',
-  'rate_differs',
-  'rounding',
-] as const
-export type DifferenceClass = (typeof differenceClasses)[number]
-
-/** One way in which the invoice there is not ours. */
-export interface InvoiceDifference {
-  /** Our line, or `total`, `currency`, `customer`. */
-  readonly line: string
-  readonly class: DifferenceClass
-  readonly here: string
-  readonly there: string
-}
 
 /** Whether what stands there is ours: whose it is, in which money, and every line. Nothing is the same by being close. */
 export function compareInvoice(here: InvoiceHere, there: InvoiceThere): readonly InvoiceDifference[] {

@@ -1,4 +1,4 @@
-import { instant, isoOf, type Instant, type Uuid } from '../kernel/index.ts'
+import { instant, isoOf, plusMs, type Instant, type Uuid } from '../kernel/index.ts'
 
 /** A billing period: [start, end), a month in UTC. */
 export interface Period {
@@ -22,6 +22,7 @@ export function monthOf(at: Instant): Period {
 }
 
 export const monthAfter = ({ end }: Period): Period => monthOf(end)
+export const monthBefore = ({ start }: Period): Period => monthOf(plusMs(start, -1))
 
 /** The month that "2026-10" names. */
 export function parseMonth(text: string): Period | undefined {

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { assertNever, parseAmount } from '../kernel/index.ts'
 import { smallestUnit } from './currency.ts'
-import type { InvoiceDifference } from './invoice-there.ts'
+import type { InvoiceDifference } from './invoice-difference.ts'
 import type { FacilityPrice, UsagePrice } from './prices.ts'
 
 /** Smallest units of the currency, with up to twelve decimals, as Stripe's prices have them. */

@@ -29,6 +29,15 @@ export async function loadServedVersions(tx: Tx): Promise<readonly ServedVersion
   return rows.map(({ upstream_model, ...row }) => ({ ...row, upstreamModel: upstream_model }))
 }
 
+/**
+ * For the rest of a transaction that reads whole months through cursors: they are planned to be read to their end, each table
+ * once. Nobody has analyzed the candidates, and a plan for the first of them would go through a month for each.
+ */
+export async function planToTheEnd(tx: Tx): Promise<void> {
+  await sql`select set_config('cursor_tuple_fraction', '1', true), set_config('enable_nestloop', 'off', true),
+    set_config('work_mem', '64MB', true)`.execute(tx)
+}
+
 /** What agrees at first sight. */
 export interface AgreedCalls {
   readonly calls: bigint

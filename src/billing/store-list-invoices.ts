@@ -71,3 +71,23 @@ export async function listInvoices(
     creditedBy: row.credited_by ?? undefined,
   }))
 }
+
+export interface InvoicedSum {
+  readonly currency: string
+  readonly invoiced: Picos
+  /** By credit notes; at zero or below. */
+  readonly takenBack: Picos
+}
+
+/** What a month's invoices and credit notes come to, by currency: what is in two currencies is never added up. */
+export async function sumInvoiced(tx: Tx, period: Period): Promise<readonly InvoicedSum[]> {
+  const { rows } = await sql<{ currency: string; invoiced: string; taken_back: string }>`
+    select currency, coalesce(sum(total_picos) filter (where credits is null), 0) as invoiced,
+      coalesce(sum(total_picos) filter (where credits is not null), 0) as taken_back
+    from invoice where period_start = ${new Date(period.start)} group by currency order by currency`.execute(tx)
+  return rows.map((row) => ({
+    currency: row.currency,
+    invoiced: picos(BigInt(row.invoiced)),
+    takenBack: picos(BigInt(row.taken_back)),
+  }))
+}

@@ -3,7 +3,8 @@ import { z } from 'zod'
 import { instantOf, type Instant, type Uuid } from '../kernel/index.ts'
 import type { DB, Tx } from '../db/index.ts'
 import { linesToPush } from './issued-document.ts'
-import { invoiceStates, type InvoiceDifference, type InvoiceHere, type InvoiceState } from './invoice-there.ts'
+import type { InvoiceDifference } from './invoice-difference.ts'
+import { invoiceStates, type InvoiceHere, type InvoiceState } from './invoice-there.ts'
 import { readDocument, type InvoiceDocument } from './read-document.ts'
 
 export const InvoiceStateOf = z.enum(invoiceStates)

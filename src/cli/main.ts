@@ -13,7 +13,6 @@ import { runDecision } from './commands/decision.ts'
 import { runEvidenceVerify } from './commands/evidence.ts'
 import { runExport } from './commands/export.ts'
 import { runFocus } from './commands/focus.ts'
-import { runJournal } from './commands/journal.ts'
 import { runKey } from './commands/key.ts'
 import { runLicense } from './commands/license.ts'
 import { runLicenseDocument, runLicenseVerify, signingVerbs } from './commands/license-document.ts'
@@ -21,6 +20,7 @@ import { runRecompute } from './commands/recompute.ts'
 import { runTenants } from './commands/tenants.ts'
 import { runHostUsage } from './commands/host-usage.ts'
 import { runInvoice } from './commands/invoice.ts'
+import { runJournal } from './commands/journal.ts'
 import { runNotice } from './commands/notice.ts'
 import { runPeriod } from './commands/period.ts'
 import { runReconcile } from './commands/reconcile.ts'
@@ -59,6 +59,8 @@ const usage = `usage: formulary <noun> <verb> [--json]
   reconcile exceptions                   [--month 2026-10] [--state open] [--class class] [--tenant name]
   reconcile resolve <exception id>       --as corrected|accepted --reason text [--by name --approved-by name]
   period list <license>                  its months, and what their closings froze
+  period show <license> --month 2026-10  the month, and what speaks against closing it
+  period preview <license> --month 2026-11 [--format text|json|csv|html]  what it would be invoiced at now
   period close <license> --month 2026-10 [--explain item=reason]…  freezes the month and issues its invoice
   period verify <license> --month 2026-10  makes rows' hash and invoice again, and compares
   period reopen <license> --month 2026-10  --reason text --by name --approved-by name
@@ -70,6 +72,7 @@ const usage = `usage: formulary <noun> <verb> [--json]
   invoice list                           [--tenant name] [--license license]
   invoice show <number>                  [--format text|json|csv|html] [--line n]  a line down to its calls
   invoice credit <number>                --reason text  takes it back whole, by a credit note
+  journal list | sums                    [--month 2026-10] [--account revenue] [--tenant name] [--license license]
   invoice recompute --invoice file --export usage.csv --plan plan.yaml…  needs no server`
 
 /** What surrounds the command. */
@@ -146,11 +149,11 @@ async function run(noun: string, rest: readonly string[], io: CommandIo): Promis
       return runFocus(rest, io)
     case 'export':
       return onDatabase(io, (database) => runExport(rest, { ...io, database }))
-    case 'journal':
-      return onDatabase(io, (database) => runJournal(rest, { ...io, database }))
     case 'period':
       if (rest[0] === 'evidence' && rest.includes('--verify')) return runEvidenceVerify(rest.slice(1), io)
       return onDatabase(io, (database) => runPeriod(rest, { ...io, database }))
+    case 'journal':
+      return onDatabase(io, (database) => runJournal(rest, { ...io, database }))
     case 'invoice':
       if (rest[0] === 'recompute') return runRecompute(rest.slice(1), io)
       return onDatabase(io, (database) => runInvoice(rest, { ...io, database }))

@@ -1,34 +1,26 @@
 import { html } from 'hono/html'
 import type { ShownSession } from '../identity/index.ts'
 import type { Overview } from './overview.ts'
+import { beside, mayReadBills } from './navigation.ts'
 import { page, type Html } from './page.ts'
-
-/** Who looks, and the way out. */
-const viewer = ({ actor, csrfToken }: ShownSession): Html =>
-  html`<div class="viewer">
-    <span>${actor.shownAs ?? actor.name}, ${actor.roles.join(', ')}</span>
-    <form method="post" action="/sign-out">
-      <input name="csrf_token" type="hidden" value="${csrfToken}" hidden />
-      <button class="plain" type="submit">Sign out</button>
-    </form>
-  </div>`
+import { standingInWords, standings } from './standing.ts'
+import { section, table } from './table.ts'
 
 /** The first page: who may use what, what was used this month, and what is left. */
 export function overviewPage(
   overview: Overview,
   { gatewayUrl, session }: { readonly gatewayUrl: string; readonly session: ShownSession },
 ): Html {
-  const { owner, isOfOne, tenantsNotShown } = overview
+  const { owner, isOfOne } = overview
   const name = isOfOne ? overview.tenants[0]?.name : owner
   return page({
     title: 'Overview',
     owner: name,
-    beside: viewer(session),
+    beside: beside('/', session),
     main: html`<h1>Overview</h1>
       <p class="lead">${leadOf(overview)} Days and months are UTC.</p>
-      ${figures(overview)} ${organizations(overview)}
-      ${tenantsNotShown === 0 ? '' : html`<p class="note">And ${tenantsNotShown} more; <code>formulary usage report</code> knows them all.</p>`}
-      ${use(overview, gatewayUrl)} ${budgets(overview)} ${isOfOne ? '' : models(overview)}`,
+      ${figures(overview)} ${organizations(overview, mayReadBills(session.actor))} ${use(overview, gatewayUrl)}
+      ${budgets(overview)} ${isOfOne ? '' : models(overview)}`,
   })
 }
 
@@ -61,8 +53,9 @@ const figures = (overview: Overview): Html =>
     </div>
   </dl>`
 
-function organizations({ tenants }: Overview): Html {
-  if (tenants.length === 0)
+function organizations(overview: Overview, withLinks: boolean): Html {
+  const { tenants, found, isFiltered, isFirstPage, isOfOne } = overview
+  if (tenants.length === 0 && !isFiltered && isFirstPage)
     return section(
       'Organizations',
       html`<div class="empty">
@@ -71,20 +64,68 @@ function organizations({ tenants }: Overview): Html {
       </div>`,
     )
   return section(
-    'Organizations',
-    table(
-      'Every organization with its license and the keys of its applications that work now.',
-      [['Organization'], ['License'], ['State'], ['Plan'], ['Keys', 'number']],
-      tenants.map((tenant) => [
-        html`${tenant.name}<span class="quiet">${tenant.kind}, <code>${tenant.tenant}</code></span
-          ><span class="quiet">${tenant.size}</span>`,
-        html`<span class="keep">${tenant.license}</span>`,
-        html`<span ${tenant.isInForce ? '' : html`class="alarm"`}>${tenant.state}</span>`,
-        html`<span class="keep">${tenant.plan}</span>`,
-        html`<span>${tenant.keys}</span>`,
-      ]),
-    ),
+    isOfOne ? 'Your organization' : 'Organizations',
+    html`${isOfOne ? '' : finder(overview)}
+    ${
+      tenants.length === 0
+        ? html`<div class="empty">
+            <p>No organization is like that. <a href="/">Show all of them</a>.</p>
+          </div>`
+        : table(
+            isOfOne
+              ? 'Your license, and the keys of your applications that work now.'
+              : `${found}${isFiltered ? ' found' : ''}, each with its license and the keys of its applications that work now.`,
+            [['Organization'], ['License'], ['State'], ['Plan'], ['Keys', 'number']],
+            tenants.map((tenant) => [
+              html`${withLinks ? html`<a href="/organizations/${tenant.tenant}">${tenant.name}</a>` : tenant.name}<span
+                  class="quiet"
+                  >${tenant.kind}, <code>${tenant.tenant}</code></span
+                ><span class="quiet">${tenant.size}</span>`,
+              html`<span class="keep">${tenant.license}</span>`,
+              html`<span ${tenant.isInForce ? '' : html`class="alarm"`}>${tenant.state}</span>`,
+              html`<span class="keep">${tenant.plan}</span>`,
+              html`<span>${tenant.keys}</span>`,
+            ]),
+          )
+    }
+    ${pages(overview)}`,
   )
+}
+
+/** A form that asks for the page again: it works without script, and the address says what is shown. */
+const finder = ({ find, standing }: Overview): Html =>
+  html`<form class="find" method="get" action="/" role="search" aria-label="Organizations">
+    <p>
+      <label for="find">Name</label>
+      <input id="find" name="find" type="search" value="${find}" maxlength="100" autocomplete="off" />
+    </p>
+    <p>
+      <label for="state">License</label>
+      <select id="state" name="state">
+        <option value="">Any</option>
+        ${standings.map(
+          (one) =>
+            html`<option value="${one}" ${one === standing ? html`selected` : ''}>${standingInWords[one]}</option>`,
+        )}
+      </select>
+    </p>
+    <button type="submit">Find</button>
+  </form>`
+
+function pages({ find, standing, isFirstPage, next }: Overview): Html {
+  if (isFirstPage && next === undefined) return html``
+  const address = (after: string | undefined) => {
+    const query = new URLSearchParams({
+      ...(find === '' ? {} : { find }),
+      ...(standing === undefined ? {} : { state: standing }),
+      ...(after === undefined ? {} : { after }),
+    })
+    return query.size === 0 ? '/' : `/?${query.toString()}`
+  }
+  return html`<nav class="pages" aria-label="Pages of organizations">
+    ${isFirstPage ? '' : html`<a href="${address(undefined)}">First page</a>`}
+    ${next === undefined ? '' : html`<a href="${address(next)}" rel="next">Next page</a>`}
+  </nav>`
 }
 
 function use({ use: lines, month }: Overview, gatewayUrl: string): Html {
@@ -113,7 +154,7 @@ function use({ use: lines, month }: Overview, gatewayUrl: string): Html {
   return section(
     title,
     table(
-      'From the ledger, as it stands now: every call that was answered is in it.',
+      'Of the organizations above. From the ledger, as it stands now: every call that was answered is in it.',
       [
         ['Organization'],
         ['Calls', 'number'],
@@ -138,7 +179,7 @@ function budgets({ budgets: lines }: Overview): Html {
   return section(
     'Budgets',
     table(
-      'What licenses in force allow in a period. A budget is never overdrawn: a call that could is refused.',
+      'What licenses in force of the organizations above allow in a period. A budget is never overdrawn: a call that could is refused.',
       [['Organization'], ['Budget'], ['Used'], ['Until']],
       lines.map(({ name, budget, used, meter, until }) => [
         html`${name}`,
@@ -179,42 +220,4 @@ function models({ models: lines }: Overview): Html {
       ]),
     ),
   )
-}
-
-const section = (title: string, content: Html): Html =>
-  html`<section>
-    <h2>${title}</h2>
-    ${content}
-  </section>`
-
-type Column = readonly [label: string, kind?: 'number']
-
-/**
- * A table whose first cell names its row. The roles are said again because a style that shows rows as cards takes them
- * away in some browsers.
- */
-function table(caption: string, columns: readonly Column[], rows: readonly (readonly Html[])[]): Html {
-  const classOf = (column: number) => (columns[column]?.[1] === undefined ? '' : html`class="number"`)
-  return html`<table role="table">
-    <caption>
-      ${caption}
-    </caption>
-    <thead role="rowgroup">
-      <tr role="row">
-        ${columns.map(([label], column) => html`<th role="columnheader" scope="col" ${classOf(column)}>${label}</th>`)}
-      </tr>
-    </thead>
-    <tbody role="rowgroup">
-      ${rows.map(
-        ([first, ...cells]) =>
-          html`<tr role="row">
-            <th role="rowheader" scope="row">${first}</th>
-            ${cells.map(
-              (cell, at) =>
-                html`<td role="cell" data-label="${columns[at + 1]?.[0] ?? ''}" ${classOf(at + 1)}>${cell}</td>`,
-            )}
-          </tr>`,
-      )}
-    </tbody>
-  </table>`
 }

@@ -1,9 +1,11 @@
-import { picos, type Instant } from '../kernel/index.ts'
+import { z } from 'zod'
+import type { Instant } from '../kernel/index.ts'
 import { budgetName, licenseState, revisionAt, type LicenseFacts } from '../licensing/index.ts'
 import { planRevisionAt } from '../billing/index.ts'
 import { limitOf, periodOf } from '../quota/index.ts'
-import type { OverviewFacts } from './load-overview.ts'
-import type { TenantRow, UseRow } from './store.ts'
+import type { OverviewFacts, UseSum } from './load-overview.ts'
+import { standingOf, type Standing } from './standing.ts'
+import type { TenantCursor, TenantRow, UseRow } from './store.ts'
 import {
   budgetInWords,
   counted,
@@ -26,7 +28,14 @@ export interface Overview {
   readonly month: string
   readonly licensees: string
   readonly totals: { readonly calls: string; readonly charged: string }
-  readonly tenantsNotShown: number
+  /** What was asked for, to stand in the form again. */
+  readonly find: string
+  readonly standing: Standing | undefined
+  /** How many organizations it is true of, and where those on the next page begin. */
+  readonly found: string
+  readonly isFiltered: boolean
+  readonly isFirstPage: boolean
+  readonly next: string | undefined
   readonly tenants: readonly {
     readonly name: string
     readonly tenant: string
@@ -70,17 +79,22 @@ interface BudgetLine {
 }
 
 export function overviewOf(facts: OverviewFacts): Overview {
-  const { now, tenants } = facts
+  const { now, tenants, asked } = facts
   const licenseOf = (tenant: TenantRow) => licenseNow(facts.licenses, tenant, now)
   return {
     isOfOne: facts.isOfOne,
-    owner: tenants.find(({ kind }) => kind === 'owner')?.name,
+    owner: facts.owner === '' ? undefined : facts.owner,
     month: monthOf(now),
-    licensees: countOf(facts.tenantsInAll - tenants.filter(({ kind }) => kind === 'owner').length),
-    totals: totalsOf(facts.use),
-    tenantsNotShown: facts.tenantsInAll - tenants.length,
+    licensees: countOf(facts.licensees),
+    totals: totalsOf(facts.use?.ofAll),
+    find: asked.find,
+    standing: asked.standing,
+    found: counted(facts.found, 'organization', 'organizations'),
+    isFiltered: asked.find !== '' || asked.standing !== undefined,
+    isFirstPage: asked.after === undefined,
+    next: facts.hasMore ? cursorText(tenants.at(-1)) : undefined,
     tenants: tenants.map((tenant) => tenantLine(tenant, licenseOf(tenant), now)),
-    use: facts.use === undefined ? undefined : useLines(tenants, facts.use),
+    use: facts.use === undefined ? undefined : useLines(tenants, facts.use.ofTenants),
     budgets: tenants.flatMap((tenant) => budgetLines(facts, tenant, licenseOf(tenant))),
     models: [...facts.catalog.values()].flatMap(({ title, model, versions }) =>
       [...versions.values()].map(({ version, stage, recalledAt, regions }) => ({
@@ -95,14 +109,29 @@ export function overviewOf(facts: OverviewFacts): Overview {
   }
 }
 
-function totalsOf(use: readonly UseRow[] | undefined): Overview['totals'] {
+function totalsOf(use: readonly UseSum[] | undefined): Overview['totals'] {
   if (use === undefined) return { calls: 'Not known', charged: 'Not known' }
   const calls = use.reduce((sum, row) => sum + row.calls, 0n)
   // What is in different currencies is never added up.
-  const charges = [...Map.groupBy(use, (row) => row.currency)].map(([currency, rows]) =>
-    moneyOf(picos(rows.reduce((sum, row) => sum + row.charge, 0n)), currency),
-  )
+  const charges = use.map(({ charge, currency }) => moneyOf(charge, currency))
   return { calls: countOf(calls), charged: charges.length === 0 ? 'Nothing' : charges.join(', ') }
+}
+
+/** Where a page of organizations ends, for the address of the next one. */
+const cursorText = (last: TenantRow | undefined): string | undefined =>
+  last === undefined ? undefined : JSON.stringify([last.kind === 'owner' ? 1 : 0, last.name, last.tenant])
+
+const Cursor = z.tuple([z.union([z.literal(0), z.literal(1)]), z.string().max(400), z.string().max(200)])
+
+/** Whatever is no cursor of ours is the first page. */
+export function readCursor(text: string | undefined): TenantCursor | undefined {
+  if (text === undefined || text.length > 1000) return undefined
+  try {
+    const read = Cursor.safeParse(JSON.parse(text))
+    return read.success ? { isOwner: read.data[0] === 1, name: read.data[1], tenant: read.data[2] } : undefined
+  } catch {
+    return undefined
+  }
 }
 
 interface LicenseNow {
@@ -120,7 +149,7 @@ function licenseNow(licenses: readonly LicenseFacts[], tenant: TenantRow, now: I
   return own.find(isInForce) ?? own.at(-1)
 }
 
-const isInForce = ({ state }: LicenseNow): boolean => state.state === 'active' || state.state === 'grace'
+const isInForce = ({ state }: LicenseNow): boolean => standingOf(state) === 'in-force'
 
 function tenantLine(tenant: TenantRow, license: LicenseNow | undefined, now: Instant): Overview['tenants'][number] {
   return {

@@ -62,16 +62,33 @@ meter { flex: 0 1 12rem; min-width: 4rem; height: 0.75rem; }
 pre { margin: 0; padding: 0.875rem 1rem; background: var(--ground); border: 1px solid var(--line); border-radius: 0.375rem;
   white-space: pre-wrap; overflow-wrap: anywhere; }
 
-button, input { font: inherit; border-radius: 0.375rem; padding: 0.5rem 1rem; min-height: 2.75rem; }
+.places { display: flex; flex-wrap: wrap; gap: 0.25rem 1.25rem; margin: 0 auto 0 1rem; }
+.places a { padding: 0.5rem 0; text-decoration: none; }
+.places a[aria-current] { color: var(--text); font-weight: 600; border-bottom: 2px solid var(--accent); }
+.find { display: flex; flex-wrap: wrap; gap: 0.75rem 1rem; align-items: end; margin: 0.75rem 0 1.25rem; }
+.find p { margin: 0; flex: 0 1 16rem; }
+.find label { display: block; font-size: 0.875rem; color: var(--quiet); }
+.pages { display: flex; gap: 1.5rem; margin: 0.75rem 0; }
+table + .note, .pages + .note { margin-top: 0.75rem; }
+.pages a { padding: 0.625rem 0; }
+
+button, input, select { font: inherit; border-radius: 0.375rem; padding: 0.5rem 1rem; min-height: 2.75rem; }
 button { border: 1px solid var(--accent); background: var(--accent); color: var(--on-accent); font-weight: 600; cursor: pointer; }
 button.plain { background: transparent; color: var(--accent); font-weight: 500; }
-input { width: 100%; border: 1px solid var(--quiet); background: var(--surface); color: var(--text); }
+input, select { width: 100%; border: 1px solid var(--quiet); background: var(--surface); color: var(--text); }
 .sign-in { max-width: 27rem; margin: 8vh auto 0; background: var(--surface); border: 1px solid var(--line); border-radius: 0.5rem;
   padding: 1.75rem; }
 .sign-in label { display: block; font-weight: 600; margin-bottom: 0.375rem; }
 .sign-in p { margin: 0 0 1.25rem; color: var(--quiet); }
 .sign-in .hint { margin: 0.5rem 0 1.25rem; font-size: 0.875rem; }
 .sign-in button { width: 100%; }
+.sign-in form { margin: 1.5rem 0 0; padding: 1.25rem 0 0; border-top: 1px solid var(--line); }
+.sign-in h2 { margin: 0 0 0.75rem; }
+.sign-in strong { color: var(--text); overflow-wrap: anywhere; }
+.sign-in .way { display: block; padding: 0.625rem 1rem; min-height: 2.75rem; border-radius: 0.375rem; background: var(--accent);
+  color: var(--on-accent); font-weight: 600; text-align: center; text-decoration: none; overflow-wrap: anywhere; }
+.viewer { display: flex; flex-wrap: wrap; gap: 0.5rem 1rem; align-items: center; }
+.viewer span { color: var(--quiet); font-size: 0.875rem; overflow-wrap: anywhere; }
 .sign-in .refused { margin: 0 0 1.25rem; padding: 0.75rem 1rem; color: var(--alarm); background: var(--alarm-ground);
   border-left: 3px solid var(--alarm); border-radius: 0.25rem; }
 

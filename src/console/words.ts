@@ -17,9 +17,12 @@ export const counted = (count: number, one: string, many: string): string =>
   `${countOf(count)} ${count === 1 ? one : many}`
 
 /** An exact amount of money, grouped for the eye: nothing is rounded here. */
-function amountOf(amount: Picos): string {
-  const [units = '0', fraction = '00'] = formatAmount(amount).split('.')
-  return `${countOf(BigInt(units))}.${fraction}`
+const amountOf = (amount: Picos): string => groupedAmount(formatAmount(amount))
+
+/** "-1234567.50" is "-1,234,567.50". */
+export function groupedAmount(decimal: string): string {
+  const [, sign = '', units = '0', fraction] = /^(-?)(\d+)(?:\.(\d+))?$/.exec(decimal) ?? []
+  return `${sign}${countOf(BigInt(units))}${fraction === undefined ? '' : `.${fraction}`}`
 }
 export const moneyOf = (amount: Picos, currency: string): string => `${amountOf(amount)} ${currency}`
 

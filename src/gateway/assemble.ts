@@ -4,9 +4,11 @@ import type { StripeDoor } from '../billing/index.ts'
 import { systemTransaction, type Database } from '../db/index.ts'
 import {
   KeySets,
+  rememberProofs,
   readSigningKeys,
   RefusedAddresses,
   SeenProofs,
+  SharedProofs,
   type FetchKeySet,
   type KnownKeySets,
   type SigningKeys,
@@ -154,6 +156,7 @@ export function assembleGateway(parts: Parts): Gateway {
     pause: (ms) => new Promise<void>((resolve) => void after(ms, resolve)),
     log,
   })
+  const shared = new SharedProofs({ remember: (shown) => rememberProofs(database, shown), log, monotonicMs })
   const keySets = new KeySets({
     known: memory.keySets,
     fetchKeySet: parts.fetchKeySet,
@@ -190,6 +193,7 @@ export function assembleGateway(parts: Parts): Gateway {
     findClientAgain: (clientId) => directory.findClientAgain(clientId),
     publishedKeysOf: (client, kid) => keySets.find(client, kid),
     proofs: memory.proofs,
+    shareProof: (proof) => shared.show(proof),
     refusedAddresses: memory.refusedAddresses,
     issuer: () => parts.issuer(),
     mtlsUrl: () => parts.mtlsUrl(),

@@ -2,10 +2,13 @@ import { err, ok, type Instant, type Result } from '../kernel/index.ts'
 import type { HeldToken } from './access-token.ts'
 import { checkProof, type ProofReason } from './dpop/check-proof.ts'
 import type { SeenProofs } from './dpop/seen-proofs.ts'
+import type { ShownProof } from './store-proofs.ts'
 
 export interface ProofNeeds {
   /** Those of this process. */
   readonly proofs: SeenProofs
+  /** Notes a proof for all processes; `seen` when another had it. */
+  shareProof(proof: ShownProof): Promise<'first' | 'seen'>
   issuer(): string | undefined
   monotonicMs(): number
 }
@@ -73,5 +76,14 @@ async function checkKey(
   if (!proof.ok) return proof
   if (proof.value.thumbprint !== bound) return err('proof_of_other_key')
   const shown = needs.proofs.show(client.clientId, proof.value, needs.monotonicMs())
-  return shown === 'first' ? ok(undefined) : err(shown === 'seen' ? 'proof_replayed' : 'proofs_too_many')
+  if (shown !== 'first') return err(shown === 'seen' ? 'proof_replayed' : 'proofs_too_many')
+  const { thumbprint, jti, expiresAt } = proof.value
+  const elsewhere = await needs.shareProof({ digest: await digestOf(`${thumbprint} ${jti}`), expiresAt })
+  return elsewhere === 'first' ? ok(undefined) : err('proof_replayed')
+}
+
+/** SHA-256 in hex. */
+async function digestOf(text: string): Promise<string> {
+  const octets = new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text)))
+  return Array.from(octets, (octet) => octet.toString(16).padStart(2, '0')).join('')
 }

@@ -42,6 +42,7 @@ export {
 export { authenticateSession, type ShownSession } from './authenticate-session.ts'
 export { checkProof, proofAlgorithms, proofRules, type Proof, type ProofReason } from './dpop/check-proof.ts'
 export { SeenProofs } from './dpop/seen-proofs.ts'
+export { SharedProofs } from './dpop/shared-proofs.ts'
 export { base64Url } from './jws.ts'
 export { isAddress, isPublicAddress } from './guard-address.ts'
 export {
@@ -53,6 +54,7 @@ export {
   type FetchRefusal,
   type KnownKeySets,
 } from './key-sets.ts'
+export { rememberProofs, type ShownProof } from './store-proofs.ts'
 export { pruneOnce } from './store-replay.ts'
 export { revokeToken } from './store-revoke-token.ts'
 export { isCrossSite, type Provenance } from './sign-in/cross-site.ts'

@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import { instantOf, isoOf, plusMs, type Instant, type Uuid } from '../kernel/index.ts'
-import { appendAuditEntry, houseId } from '../audit/index.ts'
+import { appendAuditEntries, appendAuditEntry, houseId } from '../audit/index.ts'
 import type { Tx } from '../db/index.ts'
 import { agentOf, Role, type Actor } from './actor.ts'
 import { findLiveToken } from './admin-token.ts'
@@ -15,7 +15,7 @@ export const idleSeconds = 1_800
 const noteEverySeconds = 60
 /** Browsers of one person; the session that began longest ago gives way. */
 const sessionsOfOneMax = 10
-/** A list is one page. */
+/** A list is one page; so many are ended at a time. */
 export const sessionsMax = 1_000
 const keepDays = 90
 
@@ -175,7 +175,7 @@ export async function findSession(tx: Tx, secretSha256: Uint8Array, now: Instant
     await tx
       .updateTable('admin_session')
       .set({ used_at: new Date(now) })
-      .where('session_id', '=', row.session_id)
+      .where('secret_sha256', '=', row.secret_sha256)
       .execute()
   return {
     sessionId: row.session_id,
@@ -247,38 +247,41 @@ const live = (tx: Tx, { sessionId, person, of }: WhichSessions, now: Instant) =>
     .$if(of === 'owner', (query) => query.where('session.tenant_id', '=', houseId))
     .$if(typeof of === 'object', (query) => query.where('tenant.tenant', '=', typeof of === 'object' ? of.tenant : ''))
 
-/** Ends them; whoever shows one is a stranger from then on. @returns how many there were. */
+/** Ends them all; whoever shows one is a stranger from then on. @returns how many there were. */
 export async function endSessions(
   tx: Tx,
   which: WhichSessions,
   by: { readonly actor: Actor; readonly reason: string; readonly now: Instant },
 ): Promise<number> {
   const { actor, reason, now } = by
-  const found = await live(tx, which, now).limit(sessionsMax).execute()
-  if (found.length === 0) return 0
-  const ended = await tx
-    .updateTable('admin_session')
-    .set({ ended_at: new Date(now), ended_by: actor.name, ended_reason: reason })
-    .where(
-      'session_id',
-      'in',
-      found.map(({ session_id }) => session_id),
+  let count = 0
+  for (;;) {
+    const found = await live(tx, which, now).limit(sessionsMax).execute()
+    if (found.length === 0) return count
+    await tx
+      .updateTable('admin_session')
+      .set({ ended_at: new Date(now), ended_by: actor.name, ended_reason: reason })
+      .where(
+        'session_id',
+        'in',
+        found.map(({ session_id }) => session_id),
+      )
+      .execute()
+    await appendAuditEntries(
+      tx,
+      found.map(({ session_id, tenant_id, name }) => ({
+        tenantId: tenant_id === houseId ? undefined : tenant_id,
+        at: now,
+        action: 'session.end',
+        agent: agentOf(actor),
+        entity: { type: 'session', id: session_id },
+        outcome: 'done' as const,
+        reason,
+        facts: { name },
+      })),
     )
-    .where('ended_at', 'is', null)
-    .returning(['session_id', 'tenant_id', 'name'])
-    .execute()
-  for (const { session_id, tenant_id, name } of ended)
-    await appendAuditEntry(tx, {
-      tenantId: tenant_id === houseId ? undefined : tenant_id,
-      at: now,
-      action: 'session.end',
-      agent: agentOf(actor),
-      entity: { type: 'session', id: session_id },
-      outcome: 'done',
-      reason,
-      facts: { name },
-    })
-  return ended.length
+    count += found.length
+  }
 }
 
 /** Who began and ended them stands in the audit log. */

@@ -66,6 +66,8 @@ const tables = [
   'tenant',
   'facility',
   'application',
+  'client',
+  'sign_in',
   'license',
   'license_revision',
   'directory_change',

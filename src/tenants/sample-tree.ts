@@ -187,6 +187,14 @@ export function variedTree(pick: (bound: number) => number): Tree {
 const forbidding = (id: string, pick: (bound: number) => number): string =>
   `@id("${id}") @reason("Because ${pick(2)}.") forbid (principal, action, resource) when { context.grace };`
 
+const varySignIn = (kind: string, pick: (bound: number) => number) => ({
+  issuer: `https://login${pick(2)}.example`,
+  clientId: 'formulary',
+  groupsClaim: 'groups',
+  ...(pick(2) === 0 ? {} : { clientSecretEnv: 'SIGN_IN_SECRET' }),
+  roles: { [`group-${pick(2)}`]: kind === 'owner' ? 'licensing' : 'tenant-admin' },
+})
+
 function varyTenant(tenant: string, kind: string, pick: (bound: number) => number): Record<string, unknown> {
   const some = <T>(all: readonly [T, ...T[]]): readonly T[] => [all[0], ...all.slice(1).filter(() => pick(2) === 1)]
   const facilities = some(['main', 'north', 'south'])
@@ -203,6 +211,7 @@ function varyTenant(tenant: string, kind: string, pick: (bound: number) => numbe
         purposes: some(['TREAT', 'HOPERAT']),
         scopes: some(['chat', 'embeddings']),
       })),
+      ...(pick(2) === 0 ? {} : { signIn: varySignIn(kind, pick) }),
     },
     [`${tenant}/license.yaml`]: {
       license: `LIC-${tenant.toUpperCase()}`,

@@ -64,6 +64,19 @@ const saved = (name: string, text: string): string => {
 
 const Closed = z.object({ invoice: z.string(), usageSha256: z.string(), rows: z.string() })
 
+test('before its closing a month says what speaks against it, and what it would come to', async () => {
+  const shown = await formulary('period', 'show', 'LIC-LAKESIDE', '--month', '2026-09')
+  expect(shown.out).toContain('2026-09 of LIC-LAKESIDE (lakeside) is open.')
+  expect(shown.out).toMatch(/met +period-over/)
+  const previewed = await formulary('period', 'preview', 'LIC-LAKESIDE', '--month', '2026-09')
+  expect(previewed.out).toContain('this is no invoice')
+  expect(previewed.out).toMatch(/USD +900\.00/)
+  const page = await formulary('period', 'preview', 'LIC-LAKESIDE', '--month', '2026-09', '--format', 'html')
+  expect(page.out).toContain('nothing is owed on it')
+  expect(await formulary('period', 'preview', 'LIC-LAKESIDE', '--month', '2026-08')).toMatchObject({ status: 1 })
+  expect((await formulary('journal', 'list')).out).toBe('Nothing is booked there.\n')
+})
+
 test('a month in finance: close, verify, read, explain down to the calls, and recompute from the export alone', async () => {
   const closed = await formulary('period', 'close', 'LIC-LAKESIDE', '--month', '2026-09', '--json')
   expect(closed).toMatchObject({ status: 0, err: '' })
@@ -116,6 +129,16 @@ test('a month in finance: close, verify, read, explain down to the calls, and re
     status: 1,
     err: expect.stringContaining('revision 1 of standard is not among the plans'),
   })
+})
+
+test('what was invoiced is booked, and the journal adds up', async () => {
+  const sums = z
+    .array(z.object({ account: z.string(), debits: z.string(), credits: z.string() }))
+    .parse(JSON.parse((await formulary('journal', 'sums', '--month', '2026-09', '--json')).out))
+  expect(sums.find(({ account }) => account === 'receivable')?.debits).toBe('900.00')
+  const listed = await formulary('journal', 'list', '--license', 'LIC-LAKESIDE', '--account', 'rounding')
+  expect(listed.out).toContain('INV-000001  LIC-LAKESIDE')
+  expect((await formulary('journal', 'sums', '--account', 'cash')).status).toBe(2)
 })
 
 test('the invoice as CSV adds up to its total, and as a page it is whole in itself', async () => {

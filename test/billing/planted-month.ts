@@ -8,14 +8,13 @@ import {
   importHostUsage,
   monthAfter,
   openStripeClient,
-  pushInvoice,
+  pushInvoices,
   stripeBooks,
   stripeSink,
   type DifferenceClass,
   type Period,
   type StripeBooks,
 } from '../../src/billing/index.ts'
-import { smallestUnit } from '../../src/billing/currency.ts'
 import { writeReports } from '../../src/billing/store-stripe.ts'
 import type { Database } from '../../src/db/index.ts'
 import { systemTransaction } from '../../src/db/index.ts'
@@ -69,7 +68,7 @@ export async function plantMonth(
   const paths = [join(folder, `september-${seed}.csv`), join(folder, `october-${seed}.jsonl`)] as const
   await writeSeptember(database, paths[0], { planted, expected })
   await writeOctober(paths[1], planted)
-  const simulator = openStripeSimulator({ now: october.start / 1000 + 7200 })
+  const simulator = openStripeSimulator({ now: october.start / 1000 + 3 * 86_400 })
   const stripe = await plantStripe(database, { simulator, invoices, random, faultsPerKind, expected })
   return {
     period: september,
@@ -276,8 +275,10 @@ async function plantStripe(
     await pool.query(`insert into stripe_meter values ($1, $2, $3)`, [meter, meterId, new Date(now)])
   }
   await plantHours(database, { ...of, customers, meters })
-  for (const [index, number] of invoices.entries())
-    await pushAndSpoil(database, { ...of, sink, number, index, expected })
+  const log = { info() {}, warn() {}, error() {} }
+  await pushInvoices({ database, sink, log, holder: randomUUID(), now: () => now })
+  if (of.faultsPerKind > 0)
+    for (const [index, number] of invoices.entries()) spoilInvoice({ simulator, number, index, expected })
   return stripeBooks(client)
 }
 
@@ -369,42 +370,20 @@ async function plantHours(
 }
 
 /** An invoice of ours at Stripe, and what somebody did to its lines there. */
-async function pushAndSpoil(
-  database: Database,
-  of: {
-    simulator: StripeSimulator
-    sink: ReturnType<typeof stripeSink>
-    number: string
-    index: number
-    faultsPerKind: number
-    expected: Map<string, Expected>
-  },
-): Promise<void> {
-  const { simulator, sink, number, index, expected } = of
-  const { rows } = await database.systemPool.query<{ tenant_id: string; line: number; amount: string; name: string }>(
-    `select l.tenant_id, l.line, l.amount_picos::text as amount, t.name from invoice_line l join tenant t using (tenant_id)
-     where l.number = $1 order by l.line`,
-    [number],
+function spoilInvoice(of: {
+  simulator: StripeSimulator
+  number: string
+  index: number
+  expected: Map<string, Expected>
+}): void {
+  const { simulator, number, index, expected } = of
+  const invoice = [...simulator.account.invoices.values()].find(
+    ({ metadata, status }) => metadata['formulary_invoice'] === number && status !== 'draft',
   )
-  const pushed = await pushInvoice(
-    { database, sink, now: () => instant(simulator.account.now * 1000) },
-    {
-      tenantId: rows[0]?.tenant_id ?? '',
-      tenantName: rows[0]?.name ?? '',
-      invoice: number,
-      currency: 'USD',
-      lines: rows.map(({ line, amount }) => ({
-        line: String(line),
-        description: `Line ${line}`,
-        amountMinor: BigInt(amount) / smallestUnit('USD'),
-      })),
-    },
-  )
-  if (of.faultsPerKind === 0) return
-  const held = simulator.account.invoices.get(pushed.id)?.held ?? []
+  const held = invoice?.held ?? []
   const spoil = (line: number, cents: number, ofClass: DifferenceClass) => {
     const found = held.find(({ metadata }) => metadata['formulary_line'] === String(line))
-    if (found === undefined) return
+    if (found === undefined) throw new Error(`${number} has no line ${line} at Stripe`)
     found.amount += cents
     expected.set(`line/${number}/${line}`, { class: ofClass })
   }

@@ -47,6 +47,8 @@ try {
 
 async function measure(database: Database, admin: pg.Client): Promise<void> {
   say(`${cpus().length} cores, ${cpus()[0]?.model}`)
+  // A connection there already, so that what it uses can be told.
+  await database.systemPool.query('select 1')
   const plant = () => plantMonth(database, { calls, faultsPerKind, seed, folder })
   const planted = await timed(`a month of ${calls.toLocaleString('en-US')} calls made`, admin, plant)
   // As a month has long been when it is reconciled.
@@ -65,25 +67,41 @@ async function measure(database: Database, admin: pg.Client): Promise<void> {
   if (findings.length + again.findings.length > 0) process.exitCode = 1
 }
 
-/** With the most memory that this process and the busiest backend of the database held meanwhile. */
+/** With what it took of the processors, and the most memory that this process and the busiest backend held meanwhile. */
 async function timed<T>(what: string, admin: pg.Client, work: () => Promise<T>): Promise<T> {
   const { rows } = await admin.query<{ pid: number }>(
     `select pid from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()`,
   )
-  let [here, there] = [0, 0]
+  const there = () => rows.reduce((sum, { pid }) => sum + processorSeconds(pid), 0)
+  let [mostHere, mostThere] = [0, 0]
   const look = () => {
-    here = Math.max(here, process.memoryUsage.rss())
-    for (const { pid } of rows) there = Math.max(there, privateBytes(pid))
+    mostHere = Math.max(mostHere, process.memoryUsage.rss())
+    for (const { pid } of rows) mostThere = Math.max(mostThere, privateBytes(pid))
   }
   const watch = setInterval(look, 50)
-  const began = performance.now()
+  const [began, here, before] = [performance.now(), process.cpuUsage(), there()]
   const done = await work()
   clearInterval(watch)
   look()
+  const used = process.cpuUsage(here)
+  const seconds = (milliseconds: number) => `${(milliseconds / 1000).toFixed(1)} s`
   const megabytes = (bytes: number) => `${Math.round(bytes / 1_048_576)} MB`
-  const seconds = ((performance.now() - began) / 1000).toFixed(1)
-  say(`${what}: ${seconds} s; at most ${megabytes(here)} here, ${megabytes(there)} of its own in a backend`)
+  say(
+    `${what}: ${seconds(performance.now() - began)}, of processors ${seconds((used.user + used.system) / 1000)} here and ` +
+      `${seconds((there() - before) * 1000)} in the database; at most ${megabytes(mostHere)} here, ` +
+      `${megabytes(mostThere)} of its own in a backend`,
+  )
   return done
+}
+
+/** What a process has used of the processors (proc(5): fields 14 and 15 of stat, in hundredths of a second). */
+function processorSeconds(pid: number): number {
+  try {
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
+    return (Number(fields[11]) + Number(fields[12])) / 100
+  } catch {
+    return 0
+  }
 }
 
 /** Memory of a process that it shares with nobody; 0 where the system does not say. */

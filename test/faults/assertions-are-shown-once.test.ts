@@ -1,4 +1,6 @@
+import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { z } from 'zod'
 import type { Database } from '../../src/db/index.ts'
 import { clientYaml, makeClientKey, signAssertion, tokenForm } from '../support/client-keys.ts'
 import { declareTree, openTestDatabase } from '../support/house.ts'
@@ -11,6 +13,7 @@ const processes = Number(process.env['PROCESSES'] ?? 2)
 const issuer = 'http://gateway.test'
 const key = makeClientKey('ES384')
 const other = makeClientKey('ES384')
+const bound = makeClientKey('ES256')
 let databases: TestDatabase
 let database: Database
 let gateways: WeighedGateway[]
@@ -25,6 +28,8 @@ beforeAll(async () => {
       text
         .replace('scopes: [chat, embeddings] }', `scopes: [chat, embeddings], client: ${clientYaml('smart', [key])} }`)
         .replace('scopes: [chat] }', `scopes: [chat], client: ${clientYaml('smart', [other])} }`),
+    'prairie/tenant.yaml': (text) =>
+      text.replace('scopes: [chat] }', `scopes: [chat], client: ${clientYaml('fapi2', [bound])} }`),
   })
   gateways = await Promise.all(Array.from({ length: processes }, spawn))
 }, 60_000)
@@ -109,6 +114,35 @@ test(
     expect(await Promise.all(gateways.map((_, at) => show(at, assertion)))).toEqual(gateways.map(() => 401))
   },
 )
+
+test('a DPoP proof that one process has seen is refused by every other (RFC 9449, section 11.1)', async () => {
+  const { kid: _, ...jwk } = bound.publicJwk
+  const proofFor = (claims: Readonly<Record<string, unknown>>) =>
+    signAssertion(bound, {
+      clientId: 'prairie.trial',
+      audience: issuer,
+      header: { typ: 'dpop+jwt', jwk },
+      claims: { iat: Math.floor(Date.now() / 1000), ...claims },
+    })
+  const assertion = await signAssertion(bound, { clientId: 'prairie.trial', audience: issuer })
+  const granted = await fetch(`${gateways[0]?.url}/oauth/token`, {
+    method: 'POST',
+    body: tokenForm(assertion),
+    headers: { dpop: await proofFor({ htm: 'POST', htu: audience }) },
+  })
+  const { access_token: token } = z.object({ access_token: z.string() }).parse(await granted.json())
+  const ath = createHash('sha256').update(token).digest('base64url')
+  const proofs = await Promise.all(
+    Array.from({ length: 20 }, () => proofFor({ htm: 'GET', htu: `${issuer}/v1/models`, ath })),
+  )
+  const use = async (at: number, dpop: string): Promise<number> => {
+    const headers = { authorization: `DPoP ${token}`, dpop }
+    return (await fetch(`${gateways[at]?.url}/v1/models`, { headers })).status
+  }
+  // Each at every process at the same time.
+  const statuses = await Promise.all(proofs.map((dpop) => Promise.all(gateways.map((__, at) => use(at, dpop)))))
+  for (const each of statuses) expect(counted(each)).toEqual({ '200': 1, '401': gateways.length - 1 })
+})
 
 test('a bad copy that comes first, and a hundred that come beside it, do not use an assertion up', async () => {
   const assertion = await signAssertion(key, { clientId: 'lakeside.ehr', audience })

@@ -119,6 +119,12 @@ test('an admin token is made for a person, listed without its secret, and ended'
   expect(listed.out).not.toContain(made.token)
   expect((await inProcess(['admin-token', 'revoke', made.tokenId, '--reason', 'a test'])).status).toBe(0)
   expect((await inProcess(['admin-token', 'list'])).out).toContain('revoked')
+  await inProcess(['admin-token', 'create', 'Report', '--role', 'finance', '--scope', 'read', '--days', '365'])
+  expect((await inProcess(['admin-token', 'list'])).out).toMatch(
+    /Report {2}finance {2}only read {2}expires .* {2}never used/,
+  )
+  const longer = await inProcess(['admin-token', 'create', 'Report', '--role', 'finance', '--days', '366'])
+  expect(longer).toMatchObject({ status: 1, err: expect.stringContaining('from 1 to 365') })
   const wrong = await inProcess(['admin-token', 'create', 'Ben', '--role', 'tenant-admin'])
   expect(wrong).toMatchObject({ status: 1, err: expect.stringContaining('name it with --tenant') })
 })

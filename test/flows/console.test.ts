@@ -167,7 +167,9 @@ describe('the way in', () => {
     const page = await answer.text()
     expect(page).not.toMatch(/<script|<style|\sstyle=|\son[a-z]+=/i)
     const links = [...page.matchAll(/(?:href|src|action)="([^"]+)"/g)].map(([, to = '']) => to)
-    expect(links.toSorted()).toEqual(['#main', '/console.css', '/sign-out', 'data:,'])
+    expect(links.filter((to) => !to.startsWith('/organizations/')).toSorted()).toEqual(
+      ['#main', '/', '/', '/console.css', '/finance', '/sign-out', 'data:,'].toSorted(),
+    )
   })
 
   test('what is not there is a problem in JSON, and health needs no session', async () => {
@@ -310,6 +312,10 @@ describe.skipIf(executablePath === undefined)('in a browser', () => {
     await page.waitForSelector('h1:text("Overview")')
     await page.keyboard.press('Tab')
     expect(await page.locator(':focus').textContent()).toBe('Skip to the content')
+    for (const place of ['Overview', 'Finance']) {
+      await page.keyboard.press('Tab')
+      expect(await page.locator(':focus').textContent()).toBe(place)
+    }
     await page.keyboard.press('Tab')
     expect(await page.locator(':focus').textContent()).toBe('Sign out')
     const outline: unknown = await page.evaluate('getComputedStyle(document.activeElement).outlineStyle')

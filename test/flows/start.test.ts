@@ -463,12 +463,19 @@ describe.skipIf(!hasProcesses)('in production', () => {
     const Served = z.strictObject({ gateway: z.int(), admin: z.int(), workers: z.literal(2) })
     const served = Served.parse(JSON.parse(command.stdout()))
     expect((await fetch(`http://127.0.0.1:${served.gateway}/readyz`)).status).toBe(200)
-    const answer = await fetch(`http://127.0.0.1:${served.admin}/sign-in`, {
-      method: 'POST',
-      body: new URLSearchParams({ token: production.OWNER_TOKEN }),
-      redirect: 'manual',
-    })
-    expect(answer.headers.get('set-cookie')).toContain('; Secure')
+    const signIn = (token: string) =>
+      fetch(`http://127.0.0.1:${served.admin}/sign-in`, {
+        method: 'POST',
+        body: new URLSearchParams({ token }),
+        redirect: 'manual',
+      })
+    // What is in the environment opens no page; a token of a person does.
+    expect((await signIn(production.OWNER_TOKEN)).status).toBe(403)
+    const making = ['admin-token', 'create', 'Ada Moreno', '--role', 'owner-admin', '--json']
+    const made = runCommand(process.execPath, [formulary, ...making], { environment: settings() })
+    await end(made, () => {}, startWithinMs)
+    const { token } = z.object({ token: z.string() }).parse(JSON.parse(made.stdout()))
+    expect((await signIn(token)).headers.get('set-cookie')).toMatch(/^__Host-formulary-session=.*; Secure/)
     expect(await end(command, (running) => running.kill('SIGTERM'))).toEqual({ status: 0, signal: null })
     expect(command.stderr()).toBe('')
   })

@@ -1,5 +1,9 @@
+import { randomBytes } from 'node:crypto'
 import { decodeJwt, generateSecret, SignJWT, UnsecuredJWT } from 'jose'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { systemTransaction } from '../../src/db/index.ts'
+import { beginPersonsSession, findProvider } from '../../src/identity/index.ts'
+import { instant } from '../../src/kernel/index.ts'
 import { Browser } from '../support/browser.ts'
 import { openSignInHouse, people, type SignInHouse } from '../support/sign-in.ts'
 
@@ -107,6 +111,11 @@ describe('what comes back from a provider is refused', () => {
     const last = await world.comeBack(people.lakesideAdmin, third)
     last.searchParams.delete('iss')
     await expectRefused(third, last)
+    const fourth = new Browser()
+    const elsewhere = await world.comeBack(people.lakesideAdmin, fourth)
+    elsewhere.searchParams.set('iss', world.owners.issuer)
+    elsewhere.pathname = '/sign-in/callback/clinic'
+    await expectRefused(fourth, elsewhere, /not begun in this browser/)
     expect(own.searchParams.get('iss')).toBe(world.lakesides.issuer)
   })
 
@@ -226,6 +235,24 @@ describe('a session', () => {
     await expect(
       world.house.database.systemPool.query(`update sign_in set roles = '{"g": "owner-admin"}' where kind <> 'owner'`),
     ).rejects.toMatchObject({ constraint: 'sign_in_gives_roles_of_its_tenant_only' })
+  })
+
+  test('begins once for one way through the provider, also when the provider takes a code twice', async () => {
+    const { database } = world.house
+    const facts = await systemTransaction(database, 'administer', (tx) => findProvider(tx, { tenant: 'lakeside' }))
+    if (facts === undefined) throw new Error('lakeside has no provider')
+    const person = { issuer: facts.issuer, subject: 'twice', shownAs: 'Twice', roles: ['tenant-viewer'] as const }
+    const attemptSha256 = randomBytes(32)
+    const begin = () =>
+      systemTransaction(database, 'administer', (tx) =>
+        beginPersonsSession(
+          tx,
+          { secretSha256: randomBytes(32), now: instant(Date.now()) },
+          { facts, person, attemptSha256 },
+        ),
+      )
+    expect((await Promise.all([begin(), begin(), begin()])).toSorted()).toEqual([false, false, true])
+    expect(await begin()).toBe(false)
   })
 
   test('changes nothing for a form of another site, or without its token', async () => {

@@ -7,6 +7,7 @@ export const noTokens = {
   issuer: () => undefined,
   signing: undefined,
   proofs: new SeenProofs(),
+  shareProof: () => Promise.resolve('first' as const),
   refusedAddresses: new RefusedAddresses(),
   monotonicMs: () => 0,
 } as const

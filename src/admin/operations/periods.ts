@@ -1,5 +1,5 @@
 import { z } from '@hono/zod-openapi'
-import { err, isoOf, ok, plusDays, type Instant } from '../../kernel/index.ts'
+import { err, isoOf, ok, type Instant } from '../../kernel/index.ts'
 import type { Tx } from '../../db/index.ts'
 import {
   CheckedItem,
@@ -9,6 +9,7 @@ import {
   formatMoney,
   listPeriods,
   listPeriodsOf,
+  monthBefore,
   monthName,
   monthOf,
   PeriodState,
@@ -89,7 +90,7 @@ export const listAllPeriods = defineOperation({
 })
 
 /** The last one that is over. */
-const lastMonth = (now: Instant): Period => monthOf(plusDays(monthOf(now).start, -1))
+const lastMonth = (now: Instant): Period => monthBefore(monthOf(now))
 
 const Month = z
   .object({

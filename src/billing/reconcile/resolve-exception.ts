@@ -34,7 +34,7 @@ export type ResolveRefusal =
   | { reason: 'exception_changed'; exception: string }
   | { reason: 'not_correctable'; class: DifferenceClass; why: string }
   | { reason: 'reason_missing' }
-  | { reason: 'second_person_missing' }
+  | { reason: 'second_person_missing'; class: DifferenceClass; subject: string }
 
 interface Wish {
   readonly exceptionId: string
@@ -78,7 +78,10 @@ export async function acceptException(
   const held = await holdOpen(tx, wish)
   if (!held.ok) return held
   const { approvedBy } = wish
-  if (!areTwoPeople(wish.actor, approvedBy)) return err({ reason: 'second_person_missing' })
+  if (!areTwoPeople(wish.actor, approvedBy)) {
+    const { class: ofClass, subject } = held.value
+    return err({ reason: 'second_person_missing', class: ofClass, subject })
+  }
   await end(tx, held.value, { ...wish, state: 'accepted', approvedBy, correction: undefined })
   return requireEnded(tx, held.value.exceptionId)
 }

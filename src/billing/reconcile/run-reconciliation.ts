@@ -10,6 +10,7 @@ import {
   loadCallTotals,
   loadServedVersions,
   loadUnreported,
+  planToTheEnd,
   readCandidateLines,
   readCandidateRows,
   readForeignLines,
@@ -66,6 +67,7 @@ async function runIn(
 ): Promise<Result<Ran, RunRefusal>> {
   await lockReconciliation(tx, period)
   await planByValues(tx)
+  await planToTheEnd(tx)
   const { here, beside } = await reportsOf(tx, period)
   if (here.length === 0) return err({ reason: 'nothing_to_compare', period })
   const compared: Compared = {

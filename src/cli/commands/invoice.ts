@@ -13,6 +13,7 @@ import {
   type KeptInvoice,
 } from '../../billing/index.ts'
 import { operator } from '../operator.ts'
+import { linesInColumns } from './invoice-lines.ts'
 import { reportMisuse, reportRefusal, type Io } from '../report.ts'
 
 export interface InvoiceIo extends Io {
@@ -89,13 +90,12 @@ async function showInvoice(io: InvoiceIo, number: string, format: string): Promi
     io.out(text.trimEnd())
     return 0
   }
-  const { lines, total, currency, buyer, period } = readDocument(invoice.document)
+  const document = readDocument(invoice.document)
+  const { buyer, period } = document
   io.out(
     `${number} to ${buyer.name}, ${period.start.slice(0, 10)} up to ${period.end.slice(0, 10)}${shown(invoice).note}`,
   )
-  for (const { line, description, quantity, amount } of lines)
-    io.out(`${String(line).padStart(3)}  ${description.padEnd(60)} ${quantity.padStart(16)} ${amount.padStart(16)}`)
-  io.out(`${''.padStart(65)} ${currency.padStart(16)} ${total.padStart(16)}`)
+  for (const line of linesInColumns(document)) io.out(line)
   return 0
 }
 

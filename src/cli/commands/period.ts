@@ -1,19 +1,29 @@
 import { parseArgs } from 'node:util'
-import { isoOf, type Instant } from '../../kernel/index.ts'
+import { z } from 'zod'
+import { isoOf, ok, type Instant } from '../../kernel/index.ts'
 import { systemTransaction, type Database } from '../../db/index.ts'
 import {
   CheckItem,
+  checklistOf,
   closePeriod,
+  invoiceForms,
   listPeriods,
   monthName,
   parseMonth,
+  previewInvoice,
+  readDocument,
   reopenPeriod,
+  showPeriod,
   verifyPeriod,
   type ListedPeriod,
+  writeInvoice,
   type Period,
 } from '../../billing/index.ts'
+import { loadOwnerName } from '../../licensing/index.ts'
+import { untilUnfolded } from '../../metering/index.ts'
 import { nodeSha256 } from '../../platform/node/ports.ts'
 import { operator } from '../operator.ts'
+import { linesInColumns } from './invoice-lines.ts'
 import { reportMisuse, reportRefusal, type Io } from '../report.ts'
 import { runEvidence } from './evidence.ts'
 import { periodInWords } from './period-words.ts'
@@ -33,25 +43,34 @@ const readOptions = (args: readonly string[]) =>
       reason: { type: 'string' },
       by: { type: 'string' },
       'approved-by': { type: 'string' },
+      format: { type: 'string', default: 'text' },
     },
   })
 type Options = ReturnType<typeof readOptions>['values']
 
-/** `formulary period list|close|verify|reopen|evidence <license>`: the months of a license, from open through closing to closed. */
+const verbs = ['list', 'show', 'preview', 'close', 'verify', 'reopen'] as const
+const Verb = z.enum(verbs)
+
+/** `formulary period list|show|preview|close|verify|reopen|evidence <license>`: a license's months, from open to closed. */
 export async function runPeriod(args: readonly string[], io: PeriodIo): Promise<0 | 1 | 2> {
   if (args[0] === 'evidence') return runEvidence(args.slice(1), io)
   const { values, positionals } = readOptions(args)
-  const [verb, license, ...more] = positionals
-  if (more.length > 0) return reportMisuse(io, `\`period ${verb}\` does not take \`${more[0]}\``)
-  if (verb !== 'list' && verb !== 'close' && verb !== 'verify' && verb !== 'reopen')
-    return reportMisuse(io, 'what about periods? formulary period list|close|verify|reopen|evidence <license>')
+  const [word, license, ...more] = positionals
+  if (more.length > 0) return reportMisuse(io, `\`period ${word}\` does not take \`${more[0]}\``)
+  const { data: verb } = Verb.safeParse(word)
+  if (verb === undefined)
+    return reportMisuse(io, `what about periods? formulary period ${verbs.join('|')}|evidence <license>`)
   if (license === undefined) return reportMisuse(io, `of which license? formulary period ${verb} <license>`)
   if (verb === 'list') return showPeriods(io, license)
   const period = parseMonth(values.month ?? '')
   if (period === undefined) return reportMisuse(io, `which month? formulary period ${verb} ${license} --month 2026-10`)
   if (verb === 'verify') return verify(io, license, period)
+  if (verb === 'show') return showMonth(io, license, period)
+  if (verb === 'preview') return preview(io, { license, period, values })
   return verb === 'close' ? close(io, { license, period, values }) : reopen(io, { license, period, values })
 }
+
+const Form = z.enum(['text', ...invoiceForms])
 
 const person = (name: string | undefined) => (name === undefined ? undefined : { ...operator(), name })
 
@@ -75,6 +94,51 @@ const shown = ({ period, state, standing }: ListedPeriod) => ({
   closedBy: standing?.closedBy ?? '',
   invoice: standing?.invoice ?? '',
 })
+
+/** A month, and what speaks against closing it. */
+async function showMonth(io: PeriodIo, license: string, period: Period): Promise<0 | 1> {
+  await untilUnfolded(io.database)
+  const found = await systemTransaction(io.database, 'bill', async (tx) => {
+    const shownPeriod = await showPeriod(tx, { license, period })
+    if (!shownPeriod.ok) return shownPeriod
+    const { value } = shownPeriod
+    return ok({ ...value, checklist: await checklistOf(tx, { shown: value, now: io.now }) })
+  })
+  if (!found.ok) return reportRefusal(io, found.error.reason, periodInWords(found.error))
+  const { tenant, state, standing, checklist } = found.value
+  if (io.json) {
+    io.out(JSON.stringify({ license, tenant, ...shown({ period, state, standing }), checklist }))
+    return 0
+  }
+  io.out(
+    `${monthName(period)} of ${license} (${tenant}) is ${state}${standing === undefined ? '' : `: ${standing.invoice ?? 'nothing to invoice'}`}.`,
+  )
+  for (const { item, state: how, found: what, reason } of checklist)
+    io.out(`  ${how.padEnd(9)}  ${item.padEnd(18)}  ${what}${reason === undefined ? '' : ` (${reason})`}`)
+  return 0
+}
+
+/** What an open month would be invoiced at, if nothing were used after now. */
+async function preview(io: PeriodIo, { license, period, values }: Asked): Promise<0 | 1 | 2> {
+  const { data: form } = Form.safeParse(io.json ? 'json' : values.format)
+  if (form === undefined) return reportMisuse(io, `--format is one of ${Form.options.join(', ')}`)
+  await untilUnfolded(io.database)
+  const previewed = await systemTransaction(io.database, 'bill', async (tx) =>
+    previewInvoice(tx, { license, period, now: io.now, seller: await loadOwnerName(tx) }),
+  )
+  if (!previewed.ok) return reportRefusal(io, previewed.error.reason, periodInWords(previewed.error))
+  const { text, earlierOpen } = previewed.value
+  if (form !== 'text') {
+    io.out((await writeInvoice(text, form)).text.trimEnd())
+    return 0
+  }
+  const document = readDocument(text)
+  io.out(`Preview of ${monthName(period)} for ${document.buyer.name}; this is no invoice.`)
+  for (const line of linesInColumns(document)) io.out(line)
+  if (earlierOpen.length > 0)
+    io.out(`Open before it: ${earlierOpen.join(', ')}; what they leave of credit and corrections is not known yet.`)
+  return 0
+}
 
 interface Asked {
   readonly license: string

@@ -7,7 +7,7 @@ import { openStripeDoor, readWebhookSecrets, type StripeDoor } from '../../billi
 import { openDatabase, requireBoundRole } from '../../db/index.ts'
 import { assembleGateway, emptyMemory } from '../../gateway/index.ts'
 import { jobsFor, runJobs, syncStripeJob, type Job } from '../../jobs/index.ts'
-import type { Log } from '../../kernel/index.ts'
+import type { Clock, Log } from '../../kernel/index.ts'
 import { postgresLimiter, quotaChannel, rateStore, redisLimiter } from '../../quota/index.ts'
 import type { Upstream } from '../../routing/index.ts'
 import { buryDeadJob, spoolPath, type Graveyard } from './bury-dead.ts'
@@ -41,6 +41,8 @@ export interface ServeOptions {
   readonly demoHostUrl: string | undefined
   readonly environment: NodeJS.ProcessEnv
   readonly log: Log
+  /** What time it is; the machine's own, unless somebody fills a month that is over. */
+  readonly clock?: Clock
 }
 
 export interface ServedGateway extends Watched {
@@ -56,7 +58,7 @@ export interface ServedGateway extends Watched {
  * @throws Failure when the database cannot be reached or its role is too strong.
  */
 export async function serveGateway(options: ServeOptions): Promise<ServedGateway> {
-  const { config, log } = options
+  const { config, log, clock = nodeClock } = options
   provideNodeCedar()
   const peppers = readPeppers(options.keyPepper)
   const database = openDatabase({
@@ -82,7 +84,7 @@ export async function serveGateway(options: ServeOptions): Promise<ServedGateway
   const open = new Set<Promise<unknown>>()
   const gateway = assembleGateway({
     platform: 'node',
-    clock: nodeClock,
+    clock,
     random: nodeRandom,
     hmac: nodeHmac,
     log,
@@ -139,7 +141,7 @@ export async function serveGateway(options: ServeOptions): Promise<ServedGateway
   })
   const jobs = runJobs({ database, log }, [
     ...(disk === undefined ? [] : [buryDeadJob(disk)]),
-    ...jobsFor({ leaseSeconds: config.LEASE_SECONDS, clock: nodeClock, isRunOnce: false }),
+    ...jobsFor({ leaseSeconds: config.LEASE_SECONDS, clock, isRunOnce: false }),
     ...stripeJobs(stripe),
   ])
 

@@ -63,6 +63,22 @@ describe('an unmodified client', () => {
     await expectAnswer(Token.parse(await response.json()).access_token)
   })
 
+  /** It cannot be had from a registry: its request is rebuilt, member by member and in its order. */
+  test('as smart-on-fhir’s bulk-data client asks, for five whole minutes and without discovery', async () => {
+    const audience = `${house.url}/oauth/token`
+    const now = Math.round(Date.now() / 1000)
+    const assertion = await signAssertion(smartKey, {
+      clientId: 'lakeside.ehr',
+      audience,
+      claims: { exp: now + 300, iat: now, jti: crypto.randomUUID().replaceAll('-', '').slice(0, 20) },
+    })
+    const { scope = '', ...others } = Object.fromEntries(tokenForm(assertion))
+    const body = new URLSearchParams({ scope, ...others })
+    const response = await fetch(audience, { method: 'POST', body, headers: { accept: 'application/json' } })
+    expect(response.status).toBe(200)
+    await expectAnswer(Token.parse(await response.json()).access_token)
+  })
+
   test('oauth4webapi: discovery, private_key_jwt, DPoP, and a call of the model', async () => {
     const issuer = new URL(house.url)
     const options = { [oauth.allowInsecureRequests]: true, algorithm: 'oauth2' } as const
