@@ -24,5 +24,8 @@ tr.line td { border-top: 1px solid #e2ded6; }
 tfoot td { border: 0; border-top: 2px solid #0b5a61; font-weight: 700; font-size: 1.125rem; }
 footer { margin-top: 2rem; font-size: 0.8125rem; color: #566067; overflow-wrap: anywhere; }
 .note { border-left: 3px solid #9c2b1b; padding: 0.25rem 0.75rem; }
-@media print { body { padding: 0; max-width: none; } tr, footer { break-inside: avoid; } thead { display: table-header-group; } }
+@media (max-width: 40rem) { body { padding: 1rem; } dl { grid-template-columns: repeat(2, 1fr); } th, td { padding-left: 0.25rem; padding-right: 0.25rem; }
+  header { flex-wrap: wrap; gap: 0.5rem 2rem; } tfoot td { font-size: 1rem; } tr.share td:first-child { padding-left: 0.5rem; } }
+@media print { body { padding: 0; max-width: none; } tr, footer { break-inside: avoid; } thead { display: table-header-group; }
+  tr.split { break-after: avoid; } tfoot { display: table-row-group; } }
 `
