@@ -28,7 +28,7 @@ const license: LicenseFacts = {
       termEnd: at('2026-10-01T00:00:00Z'),
       graceDays: 0,
       evaluation: false,
-      terms: { entitlements: [], budgets: [], residency: [], rates: {}, privacy: {} } as never,
+      terms: { entitlements: [], budgets: [], residency: [], rates: {}, privacy: {} },
     },
   ],
   acts: [],
