@@ -153,13 +153,13 @@ async function callAll(
     log: nodeLog('error'),
     clock,
   })
+  // One answer comes without its count of tokens: what the gateway counts then, a reconciliation finds to be otherwise.
+  const uncounted = calls.findLast(({ application }) => application === 'lakeside-health/ehr')
   try {
-    for (const [index, call] of calls.entries()) {
+    for (const call of calls) {
       clock.moveTo(call.at)
-      // Of one answer the host claims less than it will bill: what a reconciliation is to find.
-      if (index === Math.floor(calls.length / 2)) host.setKnobs({ completionTokens: 3 })
+      host.setKnobs({ usage: call === uncounted ? 'absent' : 'honest' })
       await send(`http://127.0.0.1:${gateway.port}`, call, keys.get(call.application)?.text ?? '')
-      host.setKnobs({ completionTokens: null })
     }
   } finally {
     await gateway.stop()
@@ -217,7 +217,9 @@ async function report(database: Database, period: Period, calls: number): Promis
   if (entered !== calls) throw new Error(`${calls} calls were made, and ${entered} are in the ledger`)
   say(`${calls} calls in ${monthName(period)}, all in the ledger:`)
   for (const row of rows) say(`  ${row.license}  ${row.calls}`)
-  say('Beside them the host served one call that went past the gateway, and of one it claimed less than it will bill.')
+  say(
+    'Beside them the host served one call that went past the gateway, and one answer came without its count of tokens.',
+  )
   say('')
   say('The month is over and open. npm start, and then, in another terminal:')
   for (const { license } of rows.slice(0, 1)) {

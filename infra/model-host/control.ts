@@ -56,9 +56,10 @@ function getUsage(state: HostState, response: ServerResponse, url: URL): void {
   sendJson(response, 200, state.log.page(after, Math.min(limit, rowsPerPageMax)))
 }
 
-/** The calls of a month, by when they were done, as the log has them. */
+/** The calls of a month and a site, by when they were done, as the log has them. */
 async function getReport(state: HostState, response: ServerResponse, url: URL): Promise<void> {
   const month = url.searchParams.get('month') ?? ''
+  const site = url.searchParams.get('site')
   const asked = url.searchParams.get('format') ?? 'csv'
   const format = reportFormats.find((one) => one === asked)
   if (!/^\d{4}-\d\d$/.test(month) || format === undefined)
@@ -67,7 +68,9 @@ async function getReport(state: HostState, response: ServerResponse, url: URL): 
   if (format === 'csv') response.write(reportHeader)
   for (let after = 0; ;) {
     const { rows, next } = state.log.page(after, rowsPerPageMax)
-    const text = rows.filter(({ at }) => at.startsWith(month)).map((row) => reportLine(row, format))
+    const text = rows
+      .filter((row) => row.at.startsWith(month) && row.site === site)
+      .map((row) => reportLine(row, format))
     if (!response.write(text.join(''))) await once(response, 'drain')
     if (rows.length === 0) break
     after = next

@@ -5,6 +5,7 @@ import { statsOf, type HostState, type HostStats, type ReceivedRequest } from '.
 import { sendJson } from './http-answers.ts'
 import { defaultKnobs, openKnobBoard, turnKnobs, type Knobs } from './knobs.ts'
 import { serveModelCall } from './model-calls.ts'
+import { readTarget } from './served-call.ts'
 import { openUsageLog, type HostUsageRow } from './usage-log.ts'
 
 export type { HostStats, ReceivedRequest } from './host-state.ts'
@@ -92,7 +93,7 @@ export async function startModelHost(options: ModelHostOptions = {}): Promise<Mo
 }
 
 async function serveRequest(state: HostState, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const target = request.url ?? '/'
+  const { path: target } = readTarget(request.url)
   if (target.startsWith('/_')) return serveControl(state, request, response, new URL(target, 'http://host'))
   // A connection that was kept alive since before the knob was turned is refused here, at its next request.
   if (state.knobs.current().refuseConnections === true) return void request.socket.destroy()

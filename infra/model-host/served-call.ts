@@ -124,6 +124,7 @@ export class ServedCall {
       requestId: this.requestId,
       attempt: attemptOf(this.request),
       model: this.model,
+      site: readTarget(this.request.url).site,
       operation: this.operation,
       inputTokens: this.inputTokens,
       outputTokens: this.outputTokens,
@@ -168,6 +169,12 @@ function isoTime(at: number): string {
 function attemptOf(request: IncomingMessage): number {
   const attempt = Number(headerOf(request, 'formulary-attempt') ?? 1)
   return Number.isSafeInteger(attempt) && attempt >= 1 ? attempt : 1
+}
+
+/** One host stands in for several: what is called as `/at/<site>/…` is counted as that site's. */
+export function readTarget(target = '/'): { site: string | null; path: string } {
+  const [, site = null, path = target] = /^\/at\/([a-z0-9-]{1,64})(\/.*)$/u.exec(target) ?? []
+  return { site, path }
 }
 
 export function headerOf(request: IncomingMessage, name: string): string | null {

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { appendFile, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test, vi } from 'vitest'
@@ -17,7 +17,7 @@ test('the ring keeps the newest rows, and pages go on where the last one ended',
   expect(log.page(second.next, 2)).toEqual({ rows: [], next: 5, total: 5 })
 })
 
-test('the file holds each row once, when the host has stopped', async () => {
+test('the file holds each row once, when the host has stopped, and whoever opens it again goes on from it', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'model-host-'))
   const usageLog = join(folder, 'usage.jsonl')
   const host = await startModelHost({ knobs: { firstTokenMs: 0, chunkMs: 0 }, usageLog })
@@ -25,9 +25,14 @@ test('the file holds each row once, when the host has stopped', async () => {
   const inMemory = host.usage()
   await host.stop()
   const lines = (await readFile(usageLog, 'utf8')).trimEnd().split('\n')
-  await rm(folder, { recursive: true })
   expect(lines.map((line) => JSON.parse(line))).toEqual(inMemory)
   expect(new Set(inMemory.map((each) => each.requestId)).size).toBe(20)
+
+  await appendFile(usageLog, '{"at":"2026-07-')
+  const again = openUsageLog({ rowsMax: 15, path: usageLog })
+  expect(again.page(0, 100)).toEqual({ rows: inMemory.slice(-15), next: 15, total: 15 })
+  again.close()
+  await rm(folder, { recursive: true })
 })
 
 test('a host that stops breaks off what is in flight, and says so', async () => {
@@ -73,6 +78,7 @@ function row(requestId: string): HostUsageRow {
     requestId,
     attempt: 1,
     model: 'm',
+    site: null,
     operation: 'chat',
     inputTokens: 1,
     outputTokens: 1,

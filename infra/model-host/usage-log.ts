@@ -1,4 +1,4 @@
-import { closeSync, openSync, writeSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readFileSync, truncateSync, writeSync } from 'node:fs'
 
 /**
  * What the host says it served: the stranger's side of a reconciliation. Tokens here are what the host would bill,
@@ -12,6 +12,8 @@ export type HostUsageRow = {
   /** The caller's `formulary-attempt`, 1 when absent. */
   attempt: number
   model: string
+  /** Of a call to `/at/<site>/…`; null without one. */
+  site: string | null
   operation: HostOperation
   inputTokens: number
   outputTokens: number
@@ -44,11 +46,15 @@ export type UsageLog = {
 const fileBufferBytesMax = 64 * 1024
 const fileDelayMs = 50
 
-/** A ring in memory: the newest `rowsMax` rows. With `path`, every row is a line of that file as well. */
+/**
+ * A ring in memory: the newest `rowsMax` rows. With `path`, every row is a line of that file as well, and a host that is
+ * started again knows what it served before.
+ */
 export function openUsageLog(options: { rowsMax: number; path: string | null }): UsageLog {
+  const before = options.path === null ? '' : readLog(options.path)
+  let rows = rowsIn(before).slice(-options.rowsMax)
+  let total = rows.length
   const file = options.path === null ? null : openLineFile(options.path)
-  let rows: HostUsageRow[] = []
-  let total = 0
 
   return {
     append(row) {
@@ -75,6 +81,21 @@ export function openUsageLog(options: { rowsMax: number; path: string | null }):
     },
   }
 }
+
+/** What was logged before. Half of a last line, which a host that was killed may have left, is taken away. */
+function readLog(path: string): string {
+  if (!existsSync(path)) return ''
+  const text = readFileSync(path, 'utf8')
+  const whole = text.slice(0, text.lastIndexOf('\n') + 1)
+  if (whole.length < text.length) truncateSync(path, Buffer.byteLength(whole))
+  return whole
+}
+
+const rowsIn = (log: string): HostUsageRow[] =>
+  log
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line): HostUsageRow => JSON.parse(line))
 
 /** Synchronous writes of large blocks: 64 KB take some 20 µs, less than the bookkeeping of a stream would. */
 function openLineFile(path: string): { append(line: string): void; close(): void } {

@@ -175,8 +175,9 @@ describe('the declarations that come with Formulary', () => {
 
   test('are served by the stand-in alone, and need no secret', async () => {
     for (const { value } of (await declarations()).models)
-      for (const { url, credential } of value.versions.flatMap(({ deployments }) => deployments)) {
-        expect(url).toBe(value.protocol === 'openai' ? 'http://model-host.demo/v1' : 'http://model-host.demo')
+      for (const { name, url, credential } of value.versions.flatMap(({ deployments }) => deployments)) {
+        const host = name === 'east' ? 'http://model-host.demo' : `http://model-host.demo/at/${name}`
+        expect(url).toBe(value.protocol === 'openai' ? `${host}/v1` : host)
         expect(credential).toBeUndefined()
       }
   })

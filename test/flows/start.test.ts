@@ -186,6 +186,7 @@ describe.skipIf(!hasProcesses)('npm start', () => {
     expect(statSync(join(dataDir, 'secrets.json')).mode & 0o777).toBe(0o600)
     expect(Object.keys(house.facts.keys).toSorted()).toEqual([
       'everyday-assistant/assistant',
+      'lakeside-health/back-office',
       'lakeside-health/ehr',
       'lakeside-health/portal',
       'lakeside-health/predictors',

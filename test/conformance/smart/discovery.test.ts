@@ -37,7 +37,7 @@ describe('discovery (SMART 228, SMART 285, SMART 286, SMART 287, SMART 288, SMAR
         response_types_supported: [],
         token_endpoint_auth_methods_supported: ['private_key_jwt'],
         token_endpoint_auth_signing_alg_values_supported: expect.arrayContaining(['RS384', 'ES384']),
-        scopes_supported: ['chat', 'embeddings', 'infer'],
+        scopes_supported: ['chat', 'embeddings', 'infer', 'invoices'],
         code_challenge_methods_supported: ['S256'],
       })
     }
