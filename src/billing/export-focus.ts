@@ -6,7 +6,7 @@ import { costAndUsageRows, documentRows } from './focus/cost-and-usage.ts'
 import type { Dataset, Row } from './focus/columns.ts'
 import { focusTime } from './focus/focus-time.ts'
 import { invoiceDetailRows } from './focus/invoice-detail.ts'
-import { findLineThatDiffers, loadMonth, type LoadedMonth, type TieRefusal } from './focus/load-month.ts'
+import { findLineThatDiffers, loadMonth, type LoadedMonth, type MonthRefusal } from './focus/load-month.ts'
 import { focusHead, focusLine, type FocusFormat } from './focus/write-rows.ts'
 import type { Tax } from './invoice.ts'
 import { firstMonth } from './license-months.ts'
@@ -28,7 +28,7 @@ export interface FocusWish {
   readonly seller?: string | undefined
 }
 
-export type FocusRefusal = TieRefusal | { reason: 'nothing_licensed' }
+export type FocusRefusal = MonthRefusal | { reason: 'nothing_licensed' }
 
 /**
  * Writes one dataset of FOCUS 1.4 for a month, license by license, so that no more than one stands in memory. Closed months
@@ -58,7 +58,9 @@ export async function exportFocus(
     return ok({ rows: count })
   }
   for (const billed of licenses) {
-    const loaded = await loadMonth(tx, { billed, period, book: shared.book, now: wish.now, tax: wish.tax })
+    const read = await loadMonth(tx, { billed, period, book: shared.book, now: wish.now, tax: wish.tax })
+    if (!read.ok) return read
+    const loaded = read.value
     if (loaded === undefined) continue
     const line = findLineThatDiffers(loaded)
     if (line !== undefined) return err({ reason: 'usage_differs', license: billed.license, period, line })

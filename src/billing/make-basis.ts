@@ -59,11 +59,7 @@ function planOf({ license, book }: BasisFacts, { end }: Period): PlanRevision | 
 }
 
 /** What credit there is: what the last closing left, and what the plan sells with the first month of a term. */
-export function creditOf(
-  { license, standing, book }: Pick<BasisFacts, 'license' | 'standing' | 'book'>,
-  period: Period,
-  currency: string,
-): Basis['credit'] {
+function creditOf({ license, standing, book }: BasisFacts, period: Period, currency: string): Basis['credit'] {
   const before = standing.filter((one) => one.period.start < period.start)
   const last = before.at(-1)
   const balance = last === undefined ? picos(0n) : last.creditLeft

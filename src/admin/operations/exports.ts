@@ -56,6 +56,8 @@ export const exportFocusDataset = defineDownload({
       name: `${dataset}-${month}.${format}`,
       async write(to) {
         const told = await exportFocus(tx, wish, (text) => to(encoder.encode(text)))
+        if (!told.ok && told.error.reason === 'currencies_differ')
+          throw new BrokenDownload(`${told.error.license} ${month} is priced in ${told.error.currencies.join(' and ')}`)
         if (!told.ok && told.error.reason === 'usage_differs')
           throw new BrokenDownload(`${told.error.license} ${month} is not what was frozen, line ${told.error.line}`)
       },

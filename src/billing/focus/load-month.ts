@@ -1,13 +1,12 @@
-import { formatAmount, instant, parseAmount, picos, type Instant } from '../../kernel/index.ts'
+import { err, formatAmount, instant, ok, parseAmount, picos, type Instant, type Result } from '../../kernel/index.ts'
 import type { Tx } from '../../db/index.ts'
 import { loadLicenses, type LicenseFacts } from '../../licensing/index.ts'
 import type { Basis } from '../basis.ts'
-import { countDays } from '../count-days.ts'
-import { creditOf } from '../make-basis.ts'
+import { makeBasis } from '../make-basis.ts'
 import { noTax, invoiceDocument, type Tax } from '../invoice.ts'
 import { composeInvoice } from '../issue-invoice.ts'
 import { firstMonth, monthsFrom } from '../license-months.ts'
-import { daysIn, monthName, monthOf, type Month, type Period } from '../month.ts'
+import { monthName, monthOf, type Month, type Period } from '../month.ts'
 import { planRevisionAt, type PlanRevision, type PriceBook } from '../prices.ts'
 import { readDocument, type InvoiceDocument } from '../read-document.ts'
 import { roundHalfEven } from '../round.ts'
@@ -34,29 +33,31 @@ export interface LoadedMonth {
   readonly span: Period
 }
 
-export interface TieRefusal {
-  reason: 'usage_differs'
-  license: string
-  period: Period
-  line: number
-}
+export type MonthRefusal =
+  | { reason: 'usage_differs'; license: string; period: Period; line: number }
+  | { reason: 'currencies_differ'; license: string; period: Period; currencies: readonly string[] }
 
 /** Everything that the rows of a license's month are made from; undefined for a month before the license. */
 export async function loadMonth(
   tx: Tx,
   of: { billed: BilledLicense; period: Period; book: PriceBook; now: Instant; tax?: Tax | undefined },
-): Promise<LoadedMonth | undefined> {
+): Promise<Result<LoadedMonth | undefined, MonthRefusal>> {
   const { billed, period, book } = of
   const month: Month = { ...billed, period }
   const facts = (await loadLicenses(tx, [billed.tenantId])).find(({ license }) => license === billed.license)
   const first = facts === undefined ? undefined : firstMonth(facts)
   const documents = await loadBilledDocuments(tx, month)
   if (facts === undefined || first === undefined || (period.start < first.start && documents.length === 0))
-    return undefined
+    return ok(undefined)
   const closings = await loadStandingClosings(tx, month)
   const closing = closings.find((one) => one.period.start === period.start)
   const others = othersOf(documents, closing)
-  const basis = closing?.basis ?? (await openBasis(tx, { month, facts, book, closings, first, now: of.now }))
+  const made =
+    closing === undefined
+      ? await openBasis(tx, { month, facts, book, closings, first, now: of.now })
+      : ok(closing.basis)
+  if (!made.ok) return err({ reason: 'currencies_differ', license: billed.license, period, ...made.error })
+  const basis = made.value
   const plans = [...book.values()].flat()
   const standing =
     closing === undefined
@@ -72,7 +73,7 @@ export async function loadMonth(
     ...closings.filter((one) => one.period.start < period.start),
     ...(closing === undefined ? [] : [closing]),
   ]
-  return {
+  return ok({
     billed,
     facts,
     currency: basis.use.currency,
@@ -94,7 +95,7 @@ export async function loadMonth(
     others,
     credits: creditsOf({ facts, book, terms, open: closing === undefined ? { basis, period } : undefined }),
     span: { start: earliest([period.start, ...late.map(({ day }) => monthOf(day).start)]), end: period.end },
-  }
+  })
 }
 
 const earliest = (all: readonly Instant[]): Instant => instant(Math.min(...all))
@@ -124,25 +125,22 @@ async function openBasis(
     first: Period
     now: Instant
   },
-): Promise<Basis> {
+): Promise<ReturnType<typeof makeBasis>> {
   const { month, facts, book, closings, first, now } = of
   const own = await loadDayUse(tx, { ...month, which: 'own', isClosed: false })
   const late = isNextToClose(closings, first, month.period)
     ? await loadDayUse(tx, { ...month, which: 'late', isClosed: false })
     : []
   const facilities = await loadFacilitySpans(tx, month.tenantId)
-  const days = countDays({ license: facts, facilities, book }, { period: month.period, knownAt: now })
-  const plan = planOf(facts, book, month.period)
-  const used = own[0] ?? late[0]
-  const currency =
-    (used === undefined ? plan : book.get(used.plan)?.[used.planRevision - 1])?.currency ?? plan?.currency ?? 'USD'
   const lateMonths = [...Map.groupBy(late, ({ day }) => monthOf(day).start)].toSorted(([a], [b]) => a - b)
-  return {
-    use: { currency, daysInPeriod: daysIn(month.period), usage: quantitiesOf(own), ...days },
-    conditions: facts.revisions.map(({ revision, termEnd, evaluation }) => ({ revision, termEnd, evaluation })),
+  const frozen = {
+    usage: quantitiesOf(own),
     late: lateMonths.map(([periodStart, use]) => ({ periodStart, usage: quantitiesOf(use) })),
-    credit: creditOf({ license: facts, book, standing: closings }, month.period, currency),
   }
+  return makeBasis(
+    { license: facts, facilities, book, standing: closings, frozen },
+    { period: month.period, knownAt: now },
+  )
 }
 
 const planOf = ({ revisions }: LicenseFacts, book: PriceBook, { end }: Period): PlanRevision | undefined => {

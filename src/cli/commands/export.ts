@@ -97,6 +97,8 @@ function inWords(refusal: FocusRefusal): string {
       return 'there is no such tenant or license, or it has none'
     case 'usage_differs':
       return `${monthName(refusal.period)} of ${refusal.license}: the calls of line ${refusal.line} are not what was frozen; formulary period verify says more`
+    case 'currencies_differ':
+      return `${monthName(refusal.period)} of ${refusal.license} is priced in ${refusal.currencies.join(' and ')}, and can be told in one currency only`
     default:
       return assertNever(refusal, 'inWords')
   }
