@@ -188,7 +188,6 @@ export const meteringIncidents: readonly Incident[] = [
     broke: '47 % of the host spend invisible: timeouts are billed by the host',
     where: 'aiosbrain/aios-team-brain#450',
     needs: ['tenants', 'ledger'],
-    notYet: 'the reconciliation itself, which compares the two automatically',
     async test(target) {
       const tenant = await target.newTenant({ tokens: 1_000_000 })
       const url = nth(target.urls, 0)

@@ -130,7 +130,6 @@ export const outageIncidents: readonly Incident[] = [
     broke: 'scans of 429 seconds over 11 million rows',
     where: 'BerriAI/litellm#9201',
     needs: ['tenants', 'ledger', 'database'],
-    notYet: 'rollups: sums are made from the rows of a month',
     async test(target) {
       target.host.setKnobs(exactKnobs)
       const tenant = await target.newTenant()
