@@ -149,7 +149,8 @@ export class Directory {
     const waitMs = () => known.lookedAtMs + lookAgainMs - this.#needs.monotonicMs()
     // The promise of this look is noted before the look is over, also where there is nothing to wait for.
     await Promise.resolve()
-    while (!isConfirmed() && waitMs() > 0) await new Promise((resolve) => setTimeout(resolve, waitMs()))
+    for (let left = waitMs(); !isConfirmed() && left > 0; left = waitMs())
+      await new Promise((resolve) => setTimeout(resolve, left))
     this.#nextLook = undefined
     if (isConfirmed()) return
     known.lookedAtMs = this.#needs.monotonicMs()
