@@ -1,4 +1,3 @@
-import { createRequire } from 'node:module'
 import { createServer } from 'node:http'
 import * as oauth from 'oauth4webapi'
 import * as openidClient from 'openid-client'
@@ -37,16 +36,6 @@ afterAll(async () => {
   await house.stop()
   await keys.stop()
 })
-
-/** Its types bring those of browsers with them, into every file. */
-const { default: FhirClient } = createRequire(import.meta.url)('fhirclient/lib/Client.js') as {
-  default: new (
-    environment: object,
-    state: object,
-  ) => {
-    request(asked: string | object): Promise<unknown>
-  }
-}
 
 const Token = z.object({ access_token: z.string(), token_type: z.string(), expires_in: z.int(), scope: z.string() })
 
@@ -88,26 +77,6 @@ describe('an unmodified client', () => {
     const response = await fetch(audience, { method: 'POST', body, headers: { accept: 'application/json' } })
     expect(response.status).toBe(200)
     await expectAnswer(Token.parse(await response.json()).access_token)
-  })
-
-  /** It has no grant for a service: the token is got by hand, and all that is done with it is its own. */
-  test('fhirclient, with a token, lists the models and calls one', async () => {
-    const audience = `${house.url}/oauth/token`
-    const assertion = await signAssertion(smartKey, { clientId: 'lakeside.ehr', audience })
-    const response = await fetch(audience, { method: 'POST', body: tokenForm(assertion) })
-    const tokenResponse = Token.parse(await response.json())
-    const client = new FhirClient({}, { serverUrl: `${house.url}/v1`, tokenResponse })
-    expect(await client.request('models')).toMatchObject({
-      object: 'list',
-      data: expect.arrayContaining([expect.objectContaining({ id: 'scribe' })]),
-    })
-    const answer = await client.request({
-      url: 'chat/completions',
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ model: 'scribe', messages: [{ role: 'user', content: 'hello' }] }),
-    })
-    expect(answer).toMatchObject({ object: 'chat.completion', choices: [{ finish_reason: 'stop' }] })
   })
 
   test('oauth4webapi: discovery, private_key_jwt, DPoP, and a call of the model', async () => {
