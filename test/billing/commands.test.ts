@@ -6,10 +6,10 @@ import pg from 'pg'
 import { chromium } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
-import { main } from '../../src/cli/main.ts'
 import type { Database } from '../../src/db/index.ts'
 import { openTestDatabase } from '../support/house.ts'
 import { cloneDatabase, type TestDatabase } from '../support/postgres.ts'
+import { runFormulary } from '../support/run-formulary.ts'
 import { declareAt, use } from './month.ts'
 
 let databases: TestDatabase
@@ -47,15 +47,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-async function formulary(...args: readonly string[]) {
-  const said = { out: '', err: '' }
-  const status = await main(args, {
-    environment: { DATABASE_URL: databases.appUrl, DATABASE_OWNER_URL: databases.ownerUrl, KEY_PEPPER: 'x'.repeat(40) },
-    out: (line) => void (said.out += `${line}\n`),
-    err: (line) => void (said.err += `${line}\n`),
-  })
-  return { status, ...said }
-}
+const formulary = (...args: readonly string[]) => runFormulary(databases, args)
 const saved = (name: string, text: string): string => {
   const path = join(folder, name)
   writeFileSync(path, text)

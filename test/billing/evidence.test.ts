@@ -3,10 +3,10 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { main } from '../../src/cli/main.ts'
 import type { Database } from '../../src/db/index.ts'
 import { openTestDatabase } from '../support/house.ts'
 import { cloneDatabase, type TestDatabase } from '../support/postgres.ts'
+import { runFormulary } from '../support/run-formulary.ts'
 import { close, licenses, makeFocusMonths } from './focus-month.ts'
 
 let databases: TestDatabase
@@ -26,28 +26,14 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-async function formulary(...args: readonly string[]) {
-  const said = { out: '', err: '' }
-  const status = await main(args, {
-    environment: { DATABASE_URL: databases.appUrl, DATABASE_OWNER_URL: databases.ownerUrl, KEY_PEPPER: 'x'.repeat(40) },
-    out: (line) => void (said.out += `${line}\n`),
-    err: (line) => void (said.err += `${line}\n`),
-  })
-  return { status, ...said }
-}
+const formulary = (...args: readonly string[]) => runFormulary(databases, args)
 const path = (name: string) => join(folder, name)
 const pack = (out: string, ...more: readonly string[]) =>
   formulary('period', 'evidence', 'LIC-LAKESIDE', '--month', '2026-09', '--out', path(out), ...more)
 /** Without a database: nothing of it can come from there. */
-async function verified(file: string) {
-  const said = { out: '', err: '' }
-  const status = await main(['period', 'evidence', '--verify', path(file)], {
-    environment: { DATABASE_URL: 'postgres://nobody@127.0.0.1:1/nothing' },
-    out: (line) => void (said.out += `${line}\n`),
-    err: (line) => void (said.err += `${line}\n`),
-  })
-  return { status, ...said }
-}
+const nowhere = 'postgres://nobody@127.0.0.1:1/nothing'
+const verified = (file: string) =>
+  runFormulary({ appUrl: nowhere, ownerUrl: nowhere }, ['period', 'evidence', '--verify', path(file)])
 
 test('the evidence of a month is the same archive whenever it is made, and agrees with itself without a server', async () => {
   expect(await pack('one.tar')).toMatchObject({ status: 0, err: '' })

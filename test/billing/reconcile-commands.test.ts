@@ -2,11 +2,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { main } from '../../src/cli/main.ts'
 import type { Database } from '../../src/db/index.ts'
 import { requestName } from '../../src/kernel/index.ts'
 import { openTestDatabase } from '../support/house.ts'
 import { cloneDatabase, type TestDatabase } from '../support/postgres.ts'
+import { runFormulary } from '../support/run-formulary.ts'
 import { declareAt, use } from './month.ts'
 
 let databases: TestDatabase
@@ -25,16 +25,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-const formulary = async (...args: readonly string[]) => {
-  const [out, err]: [string[], string[]] = [[], []]
-  const environment = { DATABASE_URL: databases.appUrl, DATABASE_OWNER_URL: databases.ownerUrl }
-  const status = await main(args, {
-    environment,
-    out: (line) => void out.push(line),
-    err: (line) => void err.push(line),
-  })
-  return { status, out: out.join('\n'), err: err.join('\n') }
-}
+const formulary = (...args: readonly string[]) => runFormulary(databases, args)
 
 const header = 'request_id,at,model,input_units,output_units,status'
 const saved = (name: string, lines: readonly string[]): string => {
@@ -95,7 +86,12 @@ test('a report with a bad line is refused whole, each line with what to write in
   ])
   const { status, err } = await imported(bad)
   expect(status).toBe(1)
-  expect(err.split('\n').map((text) => text.trim())).toEqual([
+  expect(
+    err
+      .trimEnd()
+      .split('\n')
+      .map((text) => text.trim()),
+  ).toEqual([
     'formulary: nothing was imported',
     'line 2: at is "2026-09-05": write an instant with its zone, such as 2026-10-31T23:59:59.123Z',
     'line 3: output_units is "-1": write a whole number of tokens or inferences of at most fifteen digits, 0 for none',
