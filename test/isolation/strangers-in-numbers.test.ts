@@ -2,7 +2,7 @@ import { Agent, request } from 'node:http'
 import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { systemTransaction, type Database } from '../../src/db/index.ts'
-import { createKey, mintApiKey, refusedMax } from '../../src/identity/index.ts'
+import { createKey, mintApiKey, refusedMax, windowSeconds } from '../../src/identity/index.ts'
 import { instant } from '../../src/kernel/index.ts'
 import { clientYaml, makeClientKey, signAssertion, tokenForm } from '../support/client-keys.ts'
 import { declareTree, keyMaking, openTestDatabase, tester } from '../support/house.ts'
@@ -16,7 +16,8 @@ import { watchWrites, type Writes } from './watch-writes.ts'
  */
 const strangers = Number(process.env['STRANGERS'] ?? 1_200)
 const samples = Number(process.env['SAMPLES'] ?? 0)
-const connections = 256
+/** Fewer than what is asked beyond the limit: all of them may be under way when it is reached. */
+const connections = Math.min(256, (strangers - refusedMax) / 2)
 const issuer = 'http://gateway.test'
 const clientKey = makeClientKey('ES384')
 let databases: TestDatabase
@@ -113,7 +114,8 @@ async function flood(times: number, make: (index: number) => Shown, from: (index
     }
   }
   await Promise.all(Array.from({ length: connections }, connection))
-  return { statuses, perSecond: times / ((performance.now() - began) / 1000) }
+  const seconds = (performance.now() - began) / 1000
+  return { statuses, seconds, perSecond: times / seconds }
 }
 
 const wrongKeys = (index: number): Shown => ({
@@ -140,14 +142,16 @@ test.each([
     const { statuses: warm } = await flood(Math.min(strangers / 6, 3_000), make, addressOf)
     expect([...warm.keys()]).toEqual([401])
     const before = { ...(await gateway.weigh()), writes: await writes.seen() }
-    const { statuses, perSecond } = await flood(strangers, make, from)
+    const { statuses, seconds, perSecond } = await flood(strangers, make, from)
     const after = await gateway.weigh()
     expect(await writes.seen()).toEqual(before.writes)
     const { 401: refused = 0, 429: hurried = 0 } = Object.fromEntries(statuses)
     expect(refused + hurried).toBe(strangers)
-    // Those that were under way when the thousandth was refused are told the same as it.
     expect(refused).toBeGreaterThanOrEqual(from === addressOf ? strangers : refusedMax)
-    expect(hurried > 0).toBe(from !== addressOf)
+    // A slow machine spreads them over more than one window, and those that were under way when the last of a window was
+    // refused are told the same as it.
+    const windows = Math.ceil(seconds / windowSeconds)
+    if (from !== addressOf) expect(refused).toBeLessThanOrEqual(windows * (refusedMax + connections))
     expect(after.heapMb - before.heapMb).toBeLessThan(8)
     tell(
       `${kind}: ${Math.round(perSecond)} a second, heap after gc ${mb(before.heapMb)} to ${mb(after.heapMb)} MB, ` +
