@@ -139,6 +139,24 @@ function house(limit: bigint | null, instances: number) {
   return { time, authority, pockets }
 }
 
+/** One pocket, and calls of it that use all of their bound and end at once. */
+function paced(limit: bigint) {
+  const { time, authority, pockets } = house(limit, 1)
+  const [pocket] = pockets
+  if (pocket === undefined) throw new Error('no pocket')
+  return {
+    time,
+    authority,
+    pocket,
+    use: async (amount: bigint) => {
+      expect(await take(pocket, amount)).toBe('taken')
+      pocket.end(amount, amount)
+      authority.commit('0', amount)
+      pocket.committed(amount)
+    },
+  }
+}
+
 /** A call as `reserve` makes it: look, or wait for a turn and look again. */
 async function take(pocket: BudgetPocket, amount: bigint): Promise<'taken' | Shortage> {
   for (let round = 0; round < 100; round++) {
@@ -250,6 +268,73 @@ describe('a pocket of one instance', () => {
     expect(await waiting).toBe('taken')
   })
 
+  test('is lent ahead what is used in the time to come at the pace of the last minute, and no more', async () => {
+    const { pocket, authority, time, use } = paced(10_000_000n)
+    // Ten a second for a minute.
+    for (let call = 0; call < 600; call++) {
+      await use(100n)
+      await time.pass(100)
+    }
+    await pocket.lendAhead(300_000, 200_000)
+    expect(pocket.free).toBe(300_000n)
+    const { loans } = authority
+    await use(100n)
+    await pocket.lendAhead(300_000, 200_000)
+    expect(authority.loans).toBe(loans)
+    // Five minutes of it, and nobody is asked.
+    for (let call = 0; call < 2_990; call++) await use(100n)
+    expect(authority.loans).toBe(loans)
+  })
+
+  test('one call is no pace: it is taken for a call in ten seconds', async () => {
+    const { pocket, use } = paced(10_000_000n)
+    await use(100n)
+    await pocket.lendAhead(400_000, 200_000)
+    expect(pocket.free).toBe(4_000n)
+  })
+
+  test('nothing is lent ahead of a budget without plenty, and it is not asked for all the time', async () => {
+    const { pocket, authority, time, use } = paced(20_000n)
+    await use(100n)
+    const [free, loans] = [pocket.free, authority.loans]
+    for (let beat = 0; beat < 5; beat++) {
+      await pocket.lendAhead(400_000, 200_000)
+      await time.pass(4_000)
+    }
+    expect(pocket.free).toBe(free)
+    expect(authority.loans).toBe(loans + 1)
+  })
+
+  test('nothing is lent ahead while somebody is short, nor to a pocket that nobody uses any more', async () => {
+    const { pocket, authority, time, use } = paced(10_000_000n)
+    await use(100n)
+    const { loans } = authority
+    pocket.noticeShortage()
+    await time.pass(4_000)
+    await pocket.lendAhead(400_000, 200_000)
+    expect(authority.leased).toBe(100n)
+    await time.pass(200_000)
+    await pocket.lendAhead(400_000, 200_000)
+    expect(authority.loans).toBe(loans)
+    await use(100n)
+    await pocket.lendAhead(400_000, 200_000)
+    expect(authority.loans).toBeGreaterThan(loans)
+  })
+
+  test('a call that comes while a loan ahead is asked for is served, also when its answer is lost', async () => {
+    const { pocket, authority, time, use } = paced(10_000_000n)
+    await use(100n)
+    authority.answersLost = 1
+    const lending = pocket.lendAhead(400_000, 200_000)
+    const waiting = take(pocket, 5_000n)
+    await lending
+    await time.pass(100)
+    expect(await waiting).toBe('taken')
+    authority.check()
+    // What the lost answer had lent is known again with the next one.
+    expect(authority.leases.get('0')?.amount).toBe(pocket.free + 5_000n + 100n)
+  })
+
   test('a lowered limit holds at once for what is free, and a raised one lets waiting calls in', async () => {
     const { authority, time, pockets } = house(1_000n, 1)
     const [pocket] = pockets
@@ -308,13 +393,21 @@ describe('pockets of several instances', () => {
       startsAtMs: fc.nat({ max: 3_000 }),
       commitsLaterMs: fc.nat({ max: 100 }),
     })
+    const Beat = fc.record({
+      pocket: fc.nat({ max: 2 }),
+      atMs: fc.nat({ max: 6_000 }),
+      aheadMs: fc.nat({ max: 30_000 }),
+    })
+    const Limit = fc.oneof(fc.bigInt(0n, 600n), fc.bigInt(600n, 6_000n))
     await fc.assert(
-      fc.asyncProperty(fc.bigInt(0n, 600n), fc.array(Call, { maxLength: 60 }), async (limit, calls) => {
+      fc.asyncProperty(Limit, fc.array(Call, { maxLength: 60 }), fc.array(Beat), async (limit, calls, beats) => {
         const { time, authority, pockets } = house(limit, 3)
         let reserved = 0n
         let used = 0n
         let released = 0n
         let refusedFinally = 0
+        for (const { pocket, atMs, aheadMs } of beats)
+          time.after(atMs, () => void pockets[pocket]?.lendAhead(aheadMs, 1_000))
         const running = calls.map(async (call) => {
           await new Promise<void>((resolve) => time.after(call.startsAtMs, resolve))
           const pocket = pockets[call.pocket]

@@ -1,5 +1,5 @@
 import { assert, type Instant } from '../kernel/index.ts'
-import type { Account, AccountLimit, LeaseAuthority } from './account.ts'
+import type { Account, AccountLimit, LeaseAuthority, Wanted } from './account.ts'
 
 /** Why a pocket has not enough. `held`: what is missing is not used up, other calls hold it and may give it back. */
 export interface Shortage {
@@ -29,6 +29,13 @@ export interface PocketOptions {
 const knownMs = 10_000
 /** The longest pause between two questions for what others hold. */
 const backoffMsMax = 400
+/** The pace of a license is what it used in so long a time, but in no less than the shorter one: one call is no pace. */
+const paceMs = 60_000
+const paceMsMin = 10_000
+/** A budget of which so many times as much is left has plenty, so that loans ahead leave none short. */
+const plenty = 8n
+/** Where there is no plenty, it is asked again so much later. */
+const noPlentyMs = 30_000
 
 interface Waiter {
   readonly needMin: bigint
@@ -87,6 +94,10 @@ export class BudgetPocket {
   #lastLoanMs = Number.NEGATIVE_INFINITY
   #lastLoan = 0n
   #lastAnnouncedMs = Number.NEGATIVE_INFINITY
+  /** What was used since a moment, and the pace of the time before. */
+  #paced: { sinceMs: number; used: bigint }
+  #lastPace = { used: 0n, inMs: 1n }
+  #noLoanAheadUntilMs = Number.NEGATIVE_INFINITY
   #lost = false
   readonly #onLost: () => void
 
@@ -102,6 +113,7 @@ export class BudgetPocket {
     this.#options = needs.options
     this.#onLost = needs.onLost ?? (() => {})
     this.#lastUseMs = needs.time.monotonicMs()
+    this.#paced = { sinceMs: this.#lastUseMs, used: 0n }
   }
 
   get free(): bigint {
@@ -124,6 +136,7 @@ export class BudgetPocket {
     this.#limit = limit
     this.#opened = false
     this.#consumed = undefined
+    this.#noLoanAheadUntilMs = Number.NEGATIVE_INFINITY
     if (lowered) this.noticeShortage()
     this.#wake()
   }
@@ -141,6 +154,7 @@ export class BudgetPocket {
     this.#reserved -= reserved
     this.#used += used
     this.#uncommitted += used
+    this.#paced.used += used
     this.#lastUseMs = this.#time.monotonicMs()
     if (this.#queue.length > 0) this.#wake()
     else if (this.#isTight()) void this.#giveBackFree()
@@ -229,6 +243,34 @@ export class BudgetPocket {
     return this.#queue.length === 0 && this.#amount === 0n
   }
 
+  /**
+   * Borrows what the license will use in so many milliseconds if it goes on as it does, once a fifth of that is missing,
+   * so that calls find it here while the authority is away. Only of a budget that has plenty, and nothing while anybody
+   * is short: for calls to come nobody is refused who is there. Nor for a pocket that nobody has used for half the time
+   * after which it is closed.
+   */
+  async lendAhead(aheadMs: number, idleMs: number): Promise<void> {
+    const now = this.#time.monotonicMs()
+    const { free } = this
+    const ahead = this.#paceFor(aheadMs)
+    if (free * 5n >= ahead * 4n || now < this.#noLoanAheadUntilMs || now - this.#lastUseMs > idleMs / 2) return
+    if (this.#options.exact === true || this.isAsking || this.#closing || this.#lost || this.#isTight()) return
+    this.#pumping = true
+    try {
+      await this.#open()
+      const want = ahead - free
+      const answer = await this.#lend({ needMin: want * plenty, need: 0n, want })
+      if ('state' in answer) this.#noLoanAheadUntilMs = now + noPlentyMs
+    } catch {
+      // The authority is away: this is what was provided for.
+      this.#opened = false
+    } finally {
+      this.#pumping = false
+    }
+    if (this.#queue.length > 0) void this.#pump()
+    else if (this.#isTight()) void this.#giveBackFree()
+  }
+
   /** Whether an answer of the authority is awaited, or calls stand in line for one. */
   get isAsking(): boolean {
     return this.#pumping || this.#queue.length > 0
@@ -250,33 +292,20 @@ export class BudgetPocket {
     let backoffMs = 10
     try {
       while (this.#queue.length > 0) {
-        if (!this.#opened) {
-          // Set first: a newer limit that arrives meanwhile opens it again.
-          this.#opened = true
-          await this.#authority.open(this.account, this.#limit)
-        }
+        await this.#open()
         if (this.#closing) await this.#close()
         this.#serve({ partly: false })
         const head = this.#queue[0]
         if (head === undefined) break
         const wanted = this.#wanted(head)
-        const wasInDoubt = this.#inDoubt
-        this.#inDoubt = true
-        const answer = await this.#authority.lend(this.account, this.#amount, wanted)
-        // Nothing was lent, and nothing else was changed: what was in doubt still is.
-        this.#inDoubt = wasInDoubt && !('granted' in answer)
+        const answer = await this.#lend(wanted)
         if ('granted' in answer) {
-          this.#amount += answer.granted
           this.#noteLoan(answer.granted)
           if (answer.granted < wanted.need) this.#serve({ partly: true })
           backoffMs = 10
           continue
         }
-        if ('fenced' in answer) {
-          this.lose()
-          this.#onLost()
-          break
-        }
+        if ('fenced' in answer) break
         const { state } = answer
         const consumed = state.settled + state.used
         this.#consumed = { amount: consumed, untilMs: this.#time.monotonicMs() + knownMs }
@@ -298,6 +327,27 @@ export class BudgetPocket {
       this.#pumping = false
     }
     if (this.#isTight()) void this.#giveBackFree()
+  }
+
+  async #open(): Promise<void> {
+    if (this.#opened) return
+    // Set first: a newer limit that arrives meanwhile opens it again.
+    this.#opened = true
+    await this.#authority.open(this.account, this.#limit)
+  }
+
+  async #lend(wanted: Wanted): Promise<Awaited<ReturnType<LeaseAuthority['lend']>>> {
+    const wasInDoubt = this.#inDoubt
+    this.#inDoubt = true
+    const answer = await this.#authority.lend(this.account, this.#amount, wanted)
+    // Nothing was lent, and nothing else was changed: what was in doubt still is.
+    this.#inDoubt = wasInDoubt && !('granted' in answer)
+    if ('granted' in answer) this.#amount += answer.granted
+    if ('fenced' in answer) {
+      this.lose()
+      this.#onLost()
+    }
+    return answer
   }
 
   /**
@@ -334,6 +384,20 @@ export class BudgetPocket {
     const grown = this.#time.monotonicMs() - this.#lastLoanMs < 2_000 ? this.#lastLoan * 2n : 0n
     const want = need * 16n
     return { needMin, need, want: grown > want ? grown : want }
+  }
+
+  /** What is used in so many milliseconds at the pace of the last minutes, the quicker of them. */
+  #paceFor(milliseconds: number): bigint {
+    const now = this.#time.monotonicMs()
+    const since = now - this.#paced.sinceMs
+    const lately = { used: this.#paced.used, inMs: BigInt(Math.ceil(Math.max(since, paceMsMin))) }
+    const before = this.#lastPace
+    if (since >= paceMs) {
+      this.#lastPace = lately
+      this.#paced = { sinceMs: now, used: 0n }
+    }
+    const { used, inMs } = lately.used * before.inMs > before.used * lately.inMs ? lately : before
+    return (used * BigInt(Math.round(milliseconds))) / inMs
   }
 
   #noteLoan(granted: bigint): void {

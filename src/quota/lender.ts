@@ -7,6 +7,8 @@ import { RatePocket, type RateStore } from './rate-pocket.ts'
 export interface LenderOptions extends PocketOptions {
   /** An instance that is silent for this long is taken for dead, and what it held is free again. */
   readonly leaseSeconds: number
+  /** For so long a busy license is provided for ahead; a lease time when it is not said. */
+  readonly aheadMs?: number
 }
 
 interface LenderNeeds {
@@ -20,9 +22,8 @@ interface LenderNeeds {
   newInstanceId(): Uuid
 }
 
-/** A sign of life so often, and a lease that nobody uses is kept so long, however long a lease time is. */
+/** A sign of life so often, however long a lease time is. */
 const beatMsMax = 4_000
-const idleMsMax = 8_000
 
 /** Long ago, but not never: an instance that has never been registered has nothing to give back. */
 const lostMs = Number.MIN_SAFE_INTEGER
@@ -47,6 +48,7 @@ export class Lender implements Pockets {
   #nextBeat: { cancel(): void } | undefined
   #beating: Promise<void> | undefined
   #beginning: Promise<void> | undefined
+  #lendingAhead: Promise<void> | undefined
 
   constructor(needs: LenderNeeds, options: LenderOptions) {
     this.#needs = needs
@@ -84,6 +86,7 @@ export class Lender implements Pockets {
     this.#nextBeat?.cancel()
     // A beat under way would find the instance gone, and begin anew.
     await this.#beating
+    await this.#lendingAhead
     if (this.#freshUntilMs === Number.NEGATIVE_INFINITY) return
     for (const pocket of this.#budgets.values()) {
       await this.#answered(pocket)
@@ -151,6 +154,11 @@ export class Lender implements Pockets {
     this.#freshUntilMs = askedMs + this.#options.leaseSeconds * 1000 * 0.8
   }
 
+  /** A lease that nobody uses is kept so long: somebody who calls seldom finds it here while the database is away. */
+  get #idleMs(): number {
+    return (this.#options.leaseSeconds * 1000) / 2
+  }
+
   #beatAgainAndAgain(): void {
     const beatMs = Math.min(beatMsMax, (this.#options.leaseSeconds * 1000) / 4)
     this.#nextBeat = this.#needs.time.after(beatMs, () => {
@@ -173,6 +181,10 @@ export class Lender implements Pockets {
       if (await this.#needs.authority.renew(this.#instanceId, this.#options.leaseSeconds)) {
         this.#stayFresh(asked)
         await this.#closeIdle()
+        // Beside the signs of life: where there are many pockets, it takes longer than one may be late.
+        this.#lendingAhead ??= this.#lendAhead().finally(() => {
+          this.#lendingAhead = undefined
+        })
       } else await this.beginAnew()
     } catch (error) {
       this.#needs.log.warn('lease.renew_failed', { instance: this.#instanceId })
@@ -219,13 +231,18 @@ export class Lender implements Pockets {
     return authority.register({ instanceId, platform, leaseSeconds, place })
   }
 
+  /** What will be used while the leases can be relied on, should the database go away now. */
+  async #lendAhead(): Promise<void> {
+    const aheadMs = this.#options.aheadMs ?? this.#options.leaseSeconds * 1000
+    for (const pocket of this.#budgets.values()) await pocket.lendAhead(aheadMs, this.#idleMs)
+  }
+
   async #closeIdle(): Promise<void> {
-    const idleMs = Math.min(idleMsMax, (this.#options.leaseSeconds * 1000) / 2)
     // A pocket is forgotten an hour after its period: until then a waiting call may still know it, and two pockets of
     // one account would share one lease.
     const longAgo = this.#needs.now() - 3_600_000
     for (const [id, pocket] of this.#budgets)
-      if ((await pocket.closeIfIdle(idleMs)) && pocket.account.periodEnd < longAgo) this.#budgets.delete(id)
+      if ((await pocket.closeIfIdle(this.#idleMs)) && pocket.account.periodEnd < longAgo) this.#budgets.delete(id)
     for (const [key, pocket] of this.#rates) if (pocket.isOver) this.#rates.delete(key)
   }
 }

@@ -14,6 +14,8 @@ const outageSeconds = Number(process.env['OUTAGE_SECONDS'] ?? 6)
 /** Longer than the outage, by what the product keeps as a margin, and by a slow machine. */
 const longLeaseSeconds = Math.ceil(outageSeconds * 1.5) + 6
 const shortLeaseSeconds = 2
+/** How long the load has gone on when the database goes: what is lent ahead follows its pace. */
+const warmSeconds = Math.min(60, Math.max(5, outageSeconds / 4))
 const callers = 9
 /** Between two calls of a caller. */
 const thinkMs = 200
@@ -122,7 +124,7 @@ describe.skipIf(!hasProcesses)('without the database', () => {
       const here = await open(longLeaseSeconds)
       const beginning = await begin(here)
       const load = new Load(here)
-      await sleep(2_000)
+      await sleep(warmSeconds * 1_000)
       const free = await atOneMoment(here.database.adminUrl, (question) =>
         gatherFreeOf(question, { tenant: 'prairie', budget: 'tokens/month' }),
       )

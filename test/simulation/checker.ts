@@ -70,6 +70,7 @@ export class Checker {
     late: 0,
     fenced: 0,
     died: 0,
+    lentAhead: 0,
   }
 
   constructor(database: SimulatedDatabase, isSpooled: (requestId: Uuid) => boolean) {

@@ -110,7 +110,7 @@ export class GatewayProcess {
         now: () => this.#now(),
         newInstanceId: () => (this.#names++ === 0 ? this.name : `${this.name}.${this.#names}`),
       },
-      { leaseSeconds, waitMs: 1_500, tightMs: 800, waitersMax: 1_000 },
+      { leaseSeconds, aheadMs: around.schedule.aheadMs, waitMs: 1_500, tightMs: 800, waitersMax: 1_000 },
     )
     this.ledger = new WatchedGroupCommit(
       {
@@ -316,7 +316,10 @@ export class GatewayProcess {
               const command = { instanceId, command: ++lastCommand }
               const words = () => `${account.budget} to ${held}: ${wanted.needMin}, ${wanted.need} or ${wanted.want}`
               const lent = await this.#ask('lend', words, () => database.lend(command, account, held, wanted))
-              if (lent !== undefined) return lent
+              if (lent !== undefined) {
+                if (wanted.need === 0n) this.#around.checker.figures.lentAhead++
+                return lent
+              }
               const state = await this.#ask(
                 'state',
                 () => account.budget,

@@ -16,6 +16,7 @@ const bound = 600n
 const used = 200n
 const callMs = 1_500
 const tightMs = 5_000
+const leaseMs = 420_000
 
 interface Outcome {
   readonly calls: number
@@ -115,11 +116,13 @@ async function run(instances: number, limit: bigint): Promise<Outcome> {
         { limit, revision: 1 },
       ),
     )
-    const close = () => {
-      void pockets[index]?.closeIfIdle(8_000)
-      scheduler.after(2_000, close)
+    // As the lender does with every sign of life.
+    const beat = async () => {
+      scheduler.after(4_000, () => void beat())
+      await pockets[index]?.closeIfIdle(leaseMs / 2)
+      await pockets[index]?.lendAhead(leaseMs, leaseMs / 2)
     }
-    scheduler.after(2_000 * random(), close)
+    scheduler.after(4_000 * random(), () => void beat())
   }
 
   const outcome = { calls: 0, waited: 0, refused: 0, usedAtRefusal: undefined as number | undefined }

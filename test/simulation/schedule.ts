@@ -56,6 +56,8 @@ export interface Schedule {
   readonly calls: readonly PlannedCall[]
   readonly mishaps: readonly Mishap[]
   readonly network: Disturbances
+  /** For so long processes borrow ahead. A call is as a minute of calls here: longer than the schedule lasts. */
+  readonly aheadMs: number
   /** Set while a failure is made small: only these messages are disturbed. */
   readonly disturbed?: ReadonlySet<string>
 }
@@ -136,5 +138,7 @@ export function planSchedule(seed: number): Schedule {
     calls,
     mishaps,
     network: pick([quiet, ...networks]),
+    // Drawn last, so that a seed of before is else the same.
+    aheadMs: pick([2_400, 60_000, 240_000]),
   }
 }

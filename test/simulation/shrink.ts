@@ -55,6 +55,7 @@ export async function shrink(failing: Schedule, options: RunOptions): Promise<Ru
     for (const simpler of [
       { turnsPeriod: false },
       { hasSpool: false },
+      { aheadMs: 0 },
       { licenses: best.licenses.map((license) => ({ ...license, revised: undefined })) },
       { licenses: best.licenses.map((license) => ({ ...license, concurrency: undefined })) },
     ])
