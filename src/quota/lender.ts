@@ -31,6 +31,7 @@ const lostMs = Number.MIN_SAFE_INTEGER
 /** How often, and how long each time, a stop waits for a pocket's last answer. */
 const closingRoundsMax = 100
 const closingRoundMs = 20
+const closingAtOnce = 6
 
 /**
  * The pockets of one running instance and its sign of life. While the sign of life is fresh, nobody takes the leases
@@ -48,7 +49,7 @@ export class Lender implements Pockets {
   #nextBeat: { cancel(): void } | undefined
   #beating: Promise<void> | undefined
   #beginning: Promise<void> | undefined
-  #lendingAhead: Promise<void> | undefined
+  #tending: Promise<void> | undefined
 
   constructor(needs: LenderNeeds, options: LenderOptions) {
     this.#needs = needs
@@ -86,12 +87,17 @@ export class Lender implements Pockets {
     this.#nextBeat?.cancel()
     // A beat under way would find the instance gone, and begin anew.
     await this.#beating
-    await this.#lendingAhead
+    await this.#tending
     if (this.#freshUntilMs === Number.NEGATIVE_INFINITY) return
-    for (const pocket of this.#budgets.values()) {
-      await this.#answered(pocket)
-      await pocket.closeIfIdle(0)
+    // Some at a time: a process that many tenants call holds thousands, and has seconds.
+    const pockets = this.#budgets.values()
+    const closeOneByOne = async () => {
+      for (const pocket of pockets) {
+        await this.#answered(pocket)
+        await pocket.closeIfIdle(0)
+      }
     }
+    await Promise.all(Array.from({ length: closingAtOnce }, closeOneByOne))
     for (const pocket of this.#rates.values()) await pocket.giveBackFree()
     await this.#needs.authority.unregister(this.#instanceId)
   }
@@ -154,11 +160,6 @@ export class Lender implements Pockets {
     this.#freshUntilMs = askedMs + this.#options.leaseSeconds * 1000 * 0.8
   }
 
-  /** A lease that nobody uses is kept so long: somebody who calls seldom finds it here while the database is away. */
-  get #idleMs(): number {
-    return (this.#options.leaseSeconds * 1000) / 2
-  }
-
   #beatAgainAndAgain(): void {
     const beatMs = Math.min(beatMsMax, (this.#options.leaseSeconds * 1000) / 4)
     this.#nextBeat = this.#needs.time.after(beatMs, () => {
@@ -180,15 +181,13 @@ export class Lender implements Pockets {
     try {
       if (await this.#needs.authority.renew(this.#instanceId, this.#options.leaseSeconds)) {
         this.#stayFresh(asked)
-        await this.#closeIdle()
-        // Beside the signs of life: where there are many pockets, it takes longer than one may be late.
-        this.#lendingAhead ??= this.#lendAhead().finally(() => {
-          this.#lendingAhead = undefined
+        // Beside the signs of life: of thousands of pockets it takes longer than one of them may be late.
+        this.#tending ??= this.#tend().finally(() => {
+          this.#tending = undefined
         })
       } else await this.beginAnew()
     } catch (error) {
-      this.#needs.log.warn('lease.renew_failed', { instance: this.#instanceId })
-      if (!(error instanceof Failure)) this.#needs.log.error('lease.renew_broke', {}, error)
+      this.#noteFailed('lease.renew_failed', error)
     }
   }
 
@@ -231,18 +230,30 @@ export class Lender implements Pockets {
     return authority.register({ instanceId, platform, leaseSeconds, place })
   }
 
-  /** What will be used while the leases can be relied on, should the database go away now. */
-  async #lendAhead(): Promise<void> {
+  /**
+   * Gives back what nobody uses any more, and borrows what will be used while the leases can be relied on, should the
+   * database go away now.
+   */
+  async #tend(): Promise<void> {
     const aheadMs = this.#options.aheadMs ?? this.#options.leaseSeconds * 1000
-    for (const pocket of this.#budgets.values()) await pocket.lendAhead(aheadMs, this.#idleMs)
-  }
-
-  async #closeIdle(): Promise<void> {
+    // Long, so that who calls seldom finds a lease here while the database is away.
+    const idleMs = (this.#options.leaseSeconds * 1000) / 2
     // A pocket is forgotten an hour after its period: until then a waiting call may still know it, and two pockets of
     // one account would share one lease.
     const longAgo = this.#needs.now() - 3_600_000
-    for (const [id, pocket] of this.#budgets)
-      if ((await pocket.closeIfIdle(this.#idleMs)) && pocket.account.periodEnd < longAgo) this.#budgets.delete(id)
     for (const [key, pocket] of this.#rates) if (pocket.isOver) this.#rates.delete(key)
+    try {
+      for (const [id, pocket] of this.#budgets) {
+        if ((await pocket.closeIfIdle(idleMs)) && pocket.account.periodEnd < longAgo) this.#budgets.delete(id)
+        await pocket.lendAhead(aheadMs, idleMs)
+      }
+    } catch (error) {
+      this.#noteFailed('lease.tend_failed', error)
+    }
+  }
+
+  #noteFailed(event: string, error: unknown): void {
+    this.#needs.log.warn(event, { instance: this.#instanceId })
+    if (!(error instanceof Failure)) this.#needs.log.error('lease.broke', {}, error)
   }
 }
