@@ -15,7 +15,7 @@ const outageSeconds = Number(process.env['OUTAGE_SECONDS'] ?? 6)
 const longLeaseSeconds = Math.ceil(outageSeconds * 1.5) + 6
 const shortLeaseSeconds = 2
 /** How long the load has gone on when the database goes: what is lent ahead follows its pace. */
-const warmSeconds = Math.min(60, Math.max(5, outageSeconds / 4))
+const warmSeconds = Math.min(60, Math.max(12, outageSeconds / 4))
 const callers = 9
 /** Between two calls of a caller. */
 const thinkMs = 200
@@ -150,7 +150,8 @@ describe.skipIf(!hasProcesses)('without the database', () => {
         calls: () => calls,
         hostMayLie: false,
         allowances: [],
-        withinMs: 60_000,
+        // What is lent ahead is kept for half a lease time.
+        withinMs: Math.max(60_000, longLeaseSeconds * 1_000),
       })
       console.log(
         `${outageSeconds} s without the database: within leased budgets ${share(answered.length, within.length)} answered; ` +
@@ -160,10 +161,12 @@ describe.skipIf(!hasProcesses)('without the database', () => {
       expect(findings).toEqual([])
       expect(within.length).toBeGreaterThan(20)
       expect(answered.length / within.length).toBeGreaterThanOrEqual(0.99)
+      // As the load goes on at its pace, it is provided for; a machine that others use has no even pace.
+      expect(during.filter(({ isWhole }) => isWhole).length / during.length).toBeGreaterThan(0.5)
       const others = during.filter(({ isWhole }) => !isWhole).map(({ status, code }) => `${status} ${code}`)
       expect([...new Set(others)].filter((what) => what !== '503 unavailable')).toEqual([])
     },
-    (outageSeconds + 200) * 1_000,
+    (outageSeconds + warmSeconds + longLeaseSeconds + 200) * 1_000,
   )
 
   test('for longer than leases can be relied on: not ready, every call 503 with a time, and afterwards nothing is lost', async () => {
