@@ -28,12 +28,12 @@ beforeAll(async () => {
   tenants = await useByTwo()
 })
 
-/** Tables that are empty when nothing is under way or amiss. */
+/** Tables that are empty when nothing is under way or amiss. A batch of the past would be taken for a straggler. */
 const fillSystemTables = () =>
   house.database.systemPool.query(
     `with batch as (
-       insert into usage_batch (instance_id, lane, batch, events, ended)
-       select instance_id, 99, 1, '[]', '[]' from instance on conflict do nothing),
+       insert into usage_batch (instance_id, lane, batch, events, ended, written_at)
+       select instance_id, 99, 1, '[]', '[]', now() + interval '1 hour' from instance on conflict do nothing),
      shown as (insert into assertion_jti values ('lakeside.ehr', sha256('a'), now()) on conflict do nothing)
      insert into usage_batch_refused (instance_id, lane, batch, why, events, ended)
      select instance_id, 99, 1, 'tried', '[]', '[]' from instance on conflict do nothing`,
