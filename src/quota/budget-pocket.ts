@@ -1,4 +1,4 @@
-import { assert, type Instant } from '../kernel/index.ts'
+import { assert, Failure, type Instant } from '../kernel/index.ts'
 import type { Account, AccountLimit, LeaseAuthority, Wanted } from './account.ts'
 
 /** Why a pocket has not enough. `held`: what is missing is not used up, other calls hold it and may give it back. */
@@ -261,14 +261,15 @@ export class BudgetPocket {
       const want = ahead - free
       const answer = await this.#lend({ needMin: want * plenty, need: 0n, want })
       if ('state' in answer) this.#noLoanAheadUntilMs = now + noPlentyMs
-    } catch {
-      // The authority is away: this is what was provided for.
+    } catch (error) {
       this.#opened = false
+      // The authority is away: this is what was provided for.
+      if (!(error instanceof Failure)) throw error
     } finally {
       this.#pumping = false
+      if (this.#queue.length > 0) void this.#pump()
+      else if (this.#isTight()) void this.#giveBackFree()
     }
-    if (this.#queue.length > 0) void this.#pump()
-    else if (this.#isTight()) void this.#giveBackFree()
   }
 
   /** Whether an answer of the authority is awaited, or calls stand in line for one. */

@@ -17,7 +17,7 @@ import { watchWrites, type Writes } from './watch-writes.ts'
 const strangers = Number(process.env['STRANGERS'] ?? 1_200)
 const samples = Number(process.env['SAMPLES'] ?? 0)
 /** Fewer than what is asked beyond the limit: all of them may be under way when it is reached. */
-const connections = Math.min(256, (strangers - refusedMax) / 2)
+const connections = Math.max(1, Math.min(256, Math.floor((strangers - refusedMax) / 2)))
 const issuer = 'http://gateway.test'
 const clientKey = makeClientKey('ES384')
 let databases: TestDatabase

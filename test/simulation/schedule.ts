@@ -56,7 +56,7 @@ export interface Schedule {
   readonly calls: readonly PlannedCall[]
   readonly mishaps: readonly Mishap[]
   readonly network: Disturbances
-  /** For so long processes borrow ahead. A call is as a minute of calls here: longer than the schedule lasts. */
+  /** For so long processes borrow ahead: mostly longer than a schedule lasts, whose few calls are a slow pace. */
   readonly aheadMs: number
   /** Set while a failure is made small: only these messages are disturbed. */
   readonly disturbed?: ReadonlySet<string>

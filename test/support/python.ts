@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-const VENV_MS_MAX = 120_000
-const INSTALL_MS_MAX = 90_000
-const RUN_MS_MAX = 30_000
+const venvMsMax = 120_000
+const installMsMax = 90_000
+const runMsMax = 30_000
 
 /** A Python of the test's own, with packages in it. Remove it. */
 export interface Python {
@@ -32,12 +32,12 @@ export async function openPython(requirements: URL): Promise<Python | LacksPytho
   const remove = () => rm(folder, { recursive: true, force: true })
   try {
     const python = join(folder, 'bin', 'python')
-    assertDone(await run('python3', ['-m', 'venv', folder], { msMax: VENV_MS_MAX }))
-    const installed = await run(python, [...install, fileURLToPath(requirements)], { msMax: INSTALL_MS_MAX })
+    assertDone(await run('python3', ['-m', 'venv', folder], { msMax: venvMsMax }))
+    const installed = await run(python, [...install, fileURLToPath(requirements)], { msMax: installMsMax })
     if (isUnreached(installed)) {
       await remove()
       return {
-        lacks: `the index of Python packages cannot be reached: ${lineOf(installed.err, broken) || `not within ${INSTALL_MS_MAX} ms`}`,
+        lacks: `the index of Python packages cannot be reached: ${lineOf(installed.err, broken) || `not within ${installMsMax} ms`}`,
       }
     }
     assertDone(installed)
@@ -45,7 +45,7 @@ export async function openPython(requirements: URL): Promise<Python | LacksPytho
       remove,
       // Nothing of the surrounding environment: a proxy that is set in it would be asked for 127.0.0.1.
       run: async (script, wish) => {
-        const options = { env: {}, input: JSON.stringify(wish), msMax: RUN_MS_MAX }
+        const options = { env: {}, input: JSON.stringify(wish), msMax: runMsMax }
         return JSON.parse(assertDone(await run(python, ['-I', fileURLToPath(script)], options)).out)
       },
     }
@@ -78,11 +78,7 @@ interface Ended {
 function run(
   program: string,
   args: readonly string[],
-  {
-    env = process.env,
-    input = '',
-    msMax = RUN_MS_MAX,
-  }: { env?: NodeJS.ProcessEnv; input?: string; msMax?: number } = {},
+  { env = process.env, input = '', msMax = runMsMax }: { env?: NodeJS.ProcessEnv; input?: string; msMax?: number } = {},
 ): Promise<Ended> {
   const child = spawn(program, args, { env, timeout: msMax, killSignal: 'SIGKILL' })
   const said = { out: '', err: '' }
